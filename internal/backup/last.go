@@ -1,0 +1,130 @@
+package backup
+
+import (
+	"slices"
+	"time"
+)
+
+// Last is what the records know of a job on one repository before a run. It is kept by folding the
+// results of steps into it (Begin, End), so that whoever holds the results holds the knowledge.
+type Last struct {
+	FirstSeen    time.Time          `json:"first_seen"`
+	FirstSuccess time.Time          `json:"first_success"` // checks count from here
+	SuccessBegan time.Time          `json:"success_began"` // start of the last success: `every` and `at` count from here
+	SuccessEnded time.Time          `json:"success_ended"` // its end: `stale_after` counts from here
+	Failures     int                `json:"failures"`      // runs in a row whose create or dumps failed
+	FailedEnded  time.Time          `json:"failed_ended"`  // when the last of them ended
+	Done         map[Step]time.Time `json:"done"`          // start of each step's last success
+	Measure      *Measure           `json:"measure"`       // the last archive that passed the guards
+	Listing      *Listing           `json:"listing"`       // the archives of the job's series, nil: not known
+	Open         Step               `json:"open"`          // a step that was begun and is not known to have ended
+	Held         string             `json:"held"`          // why prune and compact wait until a guard passes or `ack`
+	Empty        bool               `json:"empty"`         // our init made the repository, nothing was in it before
+	Shared       Shared             `json:"-"`             // of the repository, whichever job learned it
+}
+
+// Shared is what the records know of a repository, the same for all its jobs.
+type Shared struct {
+	ID      string    `json:"id"`      // borg's id of the repository
+	Checked time.Time `json:"checked"` // start of the last clean check of the repository part
+	Deleted bool      `json:"deleted"` // something was deleted since the last compact
+	Suspect string    `json:"suspect"` // why prune and compact wait for a clean check of the repository part
+}
+
+// Measure is what a guard compares with.
+type Measure struct {
+	Files       int64  `json:"files"`
+	Size        int64  `json:"size"`
+	Fingerprint string `json:"fingerprint"` // of sources and excludes: another one sets the measure anew
+}
+
+// Listing is a list of archives, newest first as borg lists them, and when borg itself last confirmed it.
+type Listing struct {
+	Learned  time.Time `json:"learned"`
+	Archives []Archive `json:"archives"`
+}
+
+// ListingLifetime is how long a list of archives is believed before borg is asked again.
+const ListingLifetime = 7 * 24 * time.Hour
+
+// Known tells whether the list of archives can be relied on.
+func (l *Last) Known(now time.Time) bool {
+	return l.Listing != nil && l.Open == "" && now.Sub(l.Listing.Learned) < ListingLifetime
+}
+
+// Begin notes that a step is about to start. It is written to disk before borg starts: a step that was
+// begun and never ended may have done anything.
+func (l *Last) Begin(step Step) { l.Open = step }
+
+// End folds the result of a step into the knowledge.
+func (l *Last) End(job *Job, result StepResult) {
+	l.Open = ""
+	ok := result.Outcome == Succeeded || result.Outcome == Warned
+	if ok && result.Attempts > 0 {
+		if l.Done == nil {
+			l.Done = map[Step]time.Time{}
+		}
+		l.Done[result.Step] = result.Started
+	}
+	switch result.Step {
+	case Create:
+		l.endCreate(job, result, ok)
+	case Prune:
+		l.endPrune(result, ok)
+	case Compact:
+		if ok {
+			l.Shared.Deleted = false
+		}
+	case Check:
+		if ok && job.Check.Repository {
+			l.Shared.Checked = result.Started
+			l.Shared.Suspect = ""
+		}
+	}
+}
+
+func (l *Last) endCreate(job *Job, result StepResult, ok bool) {
+	if !ok {
+		l.Failures++
+		l.FailedEnded = result.Ended
+		l.Listing = nil
+		return
+	}
+	l.Failures = 0
+	report := result.Report
+	if report.RepositoryID != "" {
+		l.Shared.ID = report.RepositoryID
+	}
+	if l.Listing == nil && l.Empty {
+		l.Listing = &Listing{Learned: result.Started}
+	}
+	l.Empty = false
+	if l.Listing != nil && report.Archive != nil {
+		l.Listing.Archives = slices.Insert(l.Listing.Archives, 0, *report.Archive)
+	}
+	if result.Breached {
+		l.Held = result.Problem
+		return
+	}
+	l.Held = ""
+	l.SuccessBegan, l.SuccessEnded = result.Started, result.Ended
+	if l.FirstSuccess.IsZero() {
+		l.FirstSuccess = result.Started
+	}
+	l.Measure = &Measure{Files: report.Files, Size: report.OriginalSize, Fingerprint: job.Fingerprint()}
+}
+
+func (l *Last) endPrune(result StepResult, ok bool) {
+	if !ok {
+		l.Listing = nil
+		l.Shared.Deleted = true // a prune that was killed may have committed
+		return
+	}
+	if result.Attempts == 0 {
+		return
+	}
+	if len(result.Report.Deleted) > 0 {
+		l.Shared.Deleted = true
+	}
+	l.Listing = &Listing{Learned: result.Ended, Archives: result.Report.Kept}
+}
