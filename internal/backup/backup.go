@@ -60,9 +60,11 @@ type Report struct {
 	DeduplicatedSize int64 // what this archive added
 	RepositorySize   int64 // unique compressed bytes of the whole repository
 	Kept, Deleted    []Archive
-	Warnings         []Warning           // the first of each kind, bounded
-	Counts           map[WarningKind]int // all of them
-	Tail             []string            // the end of borg's log
+	// CheckedRepository tells that a check covered the repository part as a whole.
+	CheckedRepository bool
+	Warnings          []Warning           // the first of each kind, bounded
+	Counts            map[WarningKind]int // all of them
+	Tail              []string            // the end of borg's log
 }
 
 // Progress is where a step stands. Fields that are not known are zero.

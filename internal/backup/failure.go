@@ -43,6 +43,10 @@ func (f *Failure) Temporary() bool {
 	return f.Class == Unknown || f.Class == Transient || f.Class == Killed
 }
 
+// Once tells whether one more try is all that may help: whoever killed borg (the system, short of memory)
+// will do so again.
+func (f *Failure) Once() bool { return f.Class == Killed }
+
 // AsFailure returns the Failure in err's chain; any other error becomes a permanent one.
 func AsFailure(op string, err error) *Failure {
 	var failure *Failure

@@ -66,6 +66,9 @@ func (l *Last) End(job *Job, result StepResult) {
 		}
 		l.Done[result.Step] = result.Started
 	}
+	if result.Alarm {
+		l.Shared.Suspect = result.Problem
+	}
 	switch result.Step {
 	case Create:
 		l.endCreate(job, result, ok)
@@ -76,32 +79,38 @@ func (l *Last) End(job *Job, result StepResult) {
 			l.Shared.Deleted = false
 		}
 	case Check:
-		if ok && job.Check.Repository {
+		if ok && result.Attempts > 0 && result.Report.CheckedRepository {
 			l.Shared.Checked = result.Started
 			l.Shared.Suspect = ""
 		}
 	}
 }
 
+// EndRun folds the end of a whole run into the knowledge: runs in a row that failed before their create
+// was done make the next one wait longer.
+func (l *Last) EndRun(run Run) {
+	create := run.Result(Create)
+	switch {
+	case create != nil && (create.Outcome == Succeeded || create.Outcome == Warned):
+		l.Failures = 0
+	case run.Outcome == Failed:
+		l.Failures++
+		l.FailedEnded = run.Ended
+	}
+}
+
 func (l *Last) endCreate(job *Job, result StepResult, ok bool) {
 	if !ok {
-		l.Failures++
-		l.FailedEnded = result.Ended
-		l.Listing = nil
+		if result.Attempts > 0 {
+			l.Listing = nil
+		}
 		return
 	}
-	l.Failures = 0
 	report := result.Report
 	if report.RepositoryID != "" {
 		l.Shared.ID = report.RepositoryID
 	}
-	if l.Listing == nil && l.Empty {
-		l.Listing = &Listing{Learned: result.Started}
-	}
-	l.Empty = false
-	if l.Listing != nil && report.Archive != nil {
-		l.Listing.Archives = slices.Insert(l.Listing.Archives, 0, *report.Archive)
-	}
+	l.list(result)
 	if result.Breached {
 		l.Held = result.Problem
 		return
@@ -114,13 +123,30 @@ func (l *Last) endCreate(job *Job, result StepResult, ok bool) {
 	l.Measure = &Measure{Files: report.Files, Size: report.OriginalSize, Fingerprint: job.Fingerprint()}
 }
 
+// list puts the archive that was made into the known list. An attempt that failed before may have left a
+// checkpoint: then the list is not known.
+func (l *Last) list(result StepResult) {
+	archive := result.Report.Archive
+	if archive == nil || result.Attempts > 1 {
+		l.Listing, l.Empty = nil, false
+		return
+	}
+	if l.Listing == nil && l.Empty {
+		l.Listing = &Listing{Learned: result.Started}
+	}
+	l.Empty = false
+	if l.Listing != nil {
+		l.Listing.Archives = slices.Insert(slices.Clone(l.Listing.Archives), 0, *archive)
+	}
+}
+
 func (l *Last) endPrune(result StepResult, ok bool) {
+	if result.Attempts == 0 {
+		return
+	}
 	if !ok {
 		l.Listing = nil
 		l.Shared.Deleted = true // a prune that was killed may have committed
-		return
-	}
-	if result.Attempts == 0 {
 		return
 	}
 	if len(result.Report.Deleted) > 0 {

@@ -27,6 +27,7 @@ type StepResult struct {
 	Report   Report    `json:"-"`
 	Failures []Attempt `json:"-"` // the attempts that failed
 	Breached bool      `json:"-"` // create: a guard was breached, the archive is no last success
+	Alarm    bool      `json:"-"` // the repository is damaged or not what it was
 	Command  string    `json:"-"` // hooks: which one
 }
 

@@ -1,0 +1,51 @@
+package backup
+
+import "fmt"
+
+// Judge tells what of an archive is not believable: a sentence a breach, with the figures. The measure is
+// the last archive that passed, nil if none is known. It only says something of the same selection of
+// files: where the fingerprints differ, a note says so instead.
+func (g Guard) Judge(report Report, measure *Measure, fingerprint string) (breaches []string, note string) {
+	if report.Files < g.MinFiles {
+		breaches = append(breaches, fmt.Sprintf("the archive has %d files, guard.min_files asks for at least %d",
+			report.Files, g.MinFiles))
+	}
+	if report.OriginalSize < g.MinSize {
+		breaches = append(breaches, fmt.Sprintf("the archive has %s, guard.min_size asks for at least %s",
+			size(report.OriginalSize), size(g.MinSize)))
+	}
+	if g.MaxShrink == 0 || measure == nil {
+		return breaches, ""
+	}
+	if measure.Fingerprint != fingerprint {
+		return breaches, "the selection of files changed: the measure is set anew"
+	}
+	if g.shrank(report.Files, measure.Files) {
+		breaches = append(breaches, fmt.Sprintf("the archive shrank from %d to %d files, guard.max_shrink allows %s",
+			measure.Files, report.Files, g.allowed()))
+	}
+	if g.shrank(report.OriginalSize, measure.Size) {
+		breaches = append(breaches, fmt.Sprintf("the archive shrank from %s to %s, guard.max_shrink allows %s",
+			size(measure.Size), size(report.OriginalSize), g.allowed()))
+	}
+	return breaches, ""
+}
+
+// shrank tells whether now is smaller than before by more than the share that is allowed.
+func (g Guard) shrank(now, before int64) bool {
+	return float64(before-now) > g.MaxShrink*float64(before)
+}
+
+func (g Guard) allowed() string { return fmt.Sprintf("%.3g%%", 100*g.MaxShrink) }
+
+// size writes bytes in the units of the configuration.
+func size(bytes int64) string {
+	if bytes < 1024 {
+		return fmt.Sprintf("%d B", bytes)
+	}
+	value, unit := float64(bytes)/1024, 0
+	for value >= 1024 && unit < 5 {
+		value, unit = value/1024, unit+1
+	}
+	return fmt.Sprintf("%.2f %ciB", value, "KMGTPE"[unit])
+}

@@ -1,0 +1,215 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"borgcron/internal/backup"
+	"borgcron/internal/config"
+	"borgcron/internal/runner"
+)
+
+// The time that a run waits for the local lock: a person does not want to wait; a timer's tick may.
+const (
+	waitAtHand = 20 * time.Second
+	waitOnDue  = time.Hour
+)
+
+type runOptions struct {
+	due, dryRun, progress, json, yes bool
+	only, skip                       []string
+	logFile, repository              string
+	wait                             time.Duration
+}
+
+func newRunCommand(env *environment) *cobra.Command {
+	var options runOptions
+	command := &cobra.Command{
+		Use:   "run [JOB...]",
+		Short: "Back up: all jobs, or those named",
+		Long: `run performs each job: conditions, lock, hooks, create, check, prune, compact; then it records how it
+went. Jobs run one after another; one that fails does not stop the others.
+
+Exit codes: 0 all is well (also: not due, skipped), 1 a warning somewhere, 2 something failed,
+64 wrong usage, 75 another run holds the lock, 78 the configuration is wrong, 128+N ended by signal N.
+With several jobs the worst decides: 2, 1, 75, 0.`,
+		Example: `  borgcron run                      all jobs, now
+  borgcron run --due                what is due; for a timer
+  borgcron run home --only check    one step of one job
+  borgcron run --dry-run            what would be done, and why`,
+		ValidArgsFunction: env.completeJobs,
+		RunE: func(command *cobra.Command, names []string) error {
+			if !command.Flags().Changed("wait") && options.due {
+				options.wait = waitOnDue
+			}
+			return runJobs(command.Context(), env, names, options)
+		},
+	}
+	flags := command.Flags()
+	flags.BoolVar(&options.due, "due", false, "only what is due")
+	flags.StringSliceVar(&options.only, "only", nil, "these `STEPS` alone, due or not: create, check, verify, prune, compact")
+	flags.StringSliceVar(&options.skip, "skip", nil, "leave these `STEPS` out")
+	flags.BoolVar(&options.dryRun, "dry-run", false, "say what would be done and why; borg is not started")
+	flags.BoolVar(&options.progress, "progress", false, "show progress on a terminal, or as events with --json")
+	flags.BoolVar(&options.json, "json", false, "print events, one JSON object a line")
+	flags.BoolVar(&options.yes, "yes", false, "answer yes to what prune would ask")
+	flags.StringVar(&options.logFile, "log-file", "", "append the log to `FILE` too; it is opened anew at each run")
+	flags.Var(newDurationValue(waitAtHand, &options.wait), "wait", "how long to wait for the local lock (`DURATION`; with --due the default is 1h)")
+	env.addRepositoryFlag(command, &options.repository)
+	completeSteps := cobra.FixedCompletions([]string{"create", "check", "verify", "prune", "compact"}, cobra.ShellCompDirectiveNoFileComp)
+	_ = command.RegisterFlagCompletionFunc("only", completeSteps)
+	_ = command.RegisterFlagCompletionFunc("skip", completeSteps)
+	return command
+}
+
+func runJobs(ctx context.Context, env *environment, names []string, options runOptions) error {
+	choice, err := options.choice()
+	if err != nil {
+		return err
+	}
+	if options.logFile != "" {
+		file, err := env.openLogFile(options.logFile)
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+	}
+	loaded, err := env.loadConfig()
+	if err != nil {
+		return err
+	}
+	chosen, err := selectJobs(loaded, names, options.repository)
+	if err != nil {
+		return err
+	}
+	if options.dryRun {
+		return dryRun(ctx, env, loaded, chosen, choice, options)
+	}
+	return perform(ctx, env, loaded, chosen, runner.Options{
+		Due: options.due, Choice: choice, Wait: options.wait,
+		Progress: options.progress && (options.json || env.Terminal),
+	}, options.json)
+}
+
+// perform runs the chosen jobs and turns the worst outcome into the exit code.
+func perform(ctx context.Context, env *environment, loaded *config.Config, chosen selection, options runner.Options, json bool) error {
+	parts, err := env.newParts(ctx, loaded)
+	if err != nil {
+		return err
+	}
+	defer parts.close()
+	run := env.newRunner(loaded, parts, env.printers(json, options.Progress)...)
+	code := 0
+	if !loaded.OK() {
+		code = exitFailed
+	}
+	for _, unknown := range chosen.unknown {
+		env.Log.Error(unknown)
+		code = exitFailed
+	}
+	for i := range chosen.jobs {
+		if ctx.Err() != nil {
+			env.Log.Warn("not begun: we are being ended", "job", chosen.jobs[i].Name)
+			code = worseCode(code, exitFailed)
+			continue
+		}
+		for _, result := range run.Run(ctx, &chosen.jobs[i], options) {
+			code = worseCode(code, runner.ExitCode(result.Outcome))
+		}
+	}
+	if code != 0 {
+		return exitError{code: code}
+	}
+	return nil
+}
+
+// worseCode returns the graver of two exit codes of run: 2, 1, 75, 0.
+func worseCode(a, b int) int {
+	for _, code := range []int{exitFailed, exitWarning, exitLocked} {
+		if a == code || b == code {
+			return code
+		}
+	}
+	return 0
+}
+
+func (o runOptions) choice() (backup.Choice, error) {
+	choice := backup.Choice{Yes: o.yes}
+	var err error
+	if choice.Only, err = parseSteps("--only", o.only); err != nil {
+		return choice, err
+	}
+	if choice.Skip, err = parseSteps("--skip", o.skip); err != nil {
+		return choice, err
+	}
+	for _, step := range choice.Only {
+		if slices.Contains(choice.Skip, step) {
+			return choice, usage("--only and --skip both name %s", step)
+		}
+	}
+	return choice, nil
+}
+
+func parseSteps(flag string, names []string) ([]backup.Step, error) {
+	known := make([]string, len(backup.Steps))
+	for i, step := range backup.Steps {
+		known[i] = string(step)
+	}
+	var steps []backup.Step
+	for _, name := range names {
+		if !slices.Contains(known, name) {
+			return nil, usage("%s takes %s, not %q%s", flag, strings.Join(known, ", "), name, didYouMean(name, known))
+		}
+		if name == string(backup.Verify) {
+			return nil, usage("%s verify: not yet available in this version", flag)
+		}
+		steps = append(steps, backup.Step(name))
+	}
+	return steps, nil
+}
+
+// dryRun prints the plan of each job. It takes no lock, starts no borg and records nothing.
+func dryRun(ctx context.Context, env *environment, loaded *config.Config, chosen selection, choice backup.Choice, options runOptions) error {
+	parts, err := env.newParts(ctx, loaded)
+	if err != nil {
+		return err
+	}
+	defer parts.close()
+	run := env.newRunner(loaded, parts)
+	code := 0
+	for _, unknown := range chosen.unknown {
+		env.Log.Error(unknown)
+		code = exitFailed
+	}
+	for i := range chosen.jobs {
+		job := &chosen.jobs[i]
+		for _, forecast := range run.Forecast(ctx, job, choice) {
+			fmt.Fprintf(env.Stdout, "%s on %s: %s\n", job.Name, forecast.Repository, forecast.Due.Reason)
+			if forecast.Problem != "" {
+				fmt.Fprintf(env.Stdout, "  would not begin: %s (%s)\n", forecast.Outcome, forecast.Problem)
+				code = worseCode(code, runner.ExitCode(forecast.Outcome))
+				continue
+			}
+			if options.due && !forecast.Due.Now {
+				continue
+			}
+			fmt.Fprintf(env.Stdout, "  archive %s\n", forecast.Archive)
+			for _, due := range forecast.Steps {
+				word := "no "
+				if due.Now {
+					word = "yes"
+				}
+				fmt.Fprintf(env.Stdout, "  %-8s %s  %s\n", due.Step, word, due.Reason)
+			}
+		}
+	}
+	if code != 0 {
+		return exitError{code: code}
+	}
+	return nil
+}

@@ -1,0 +1,137 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"path/filepath"
+
+	"borgcron/internal/backup"
+	"borgcron/internal/borg"
+	"borgcron/internal/condition"
+	"borgcron/internal/config"
+	"borgcron/internal/history"
+	"borgcron/internal/hook"
+	"borgcron/internal/lock"
+	"borgcron/internal/runner"
+	"borgcron/internal/secret"
+	"borgcron/internal/status"
+)
+
+// parts are what several verbs need of the state folder: opened once, closed at the end.
+type parts struct {
+	records runner.Records
+	history *history.Store // nil if it could not be opened
+	client  *borg.Client
+	locks   *lock.Locker
+}
+
+func (p *parts) close() {
+	if p.history != nil {
+		_ = p.history.Close() // everything that matters was committed before
+		p.history = nil
+	}
+}
+
+// newParts opens the state. A history that cannot be opened never stops a backup; what it guards waits.
+func (env *environment) newParts(ctx context.Context, loaded *config.Config) (*parts, error) {
+	if err := os.MkdirAll(loaded.State, 0o755); err != nil {
+		return nil, exitError{exitConfig, fmt.Errorf("state folder: %w; make it, or set paths.state", err)}
+	}
+	p := &parts{
+		client: &borg.Client{Environ: env.Environ, Secret: env.readSecret, State: loaded.State, Now: env.Now},
+		locks:  &lock.Locker{Dir: filepath.Join(loaded.State, "locks"), Now: env.Now},
+	}
+	store, err := history.Open(ctx, filepath.Join(loaded.State, "history.db"), env.Now)
+	if err != nil {
+		env.Log.Error("the history cannot be used; prune and compact wait", "error", err)
+		p.records = noRecords{err}
+		return p, nil
+	}
+	if aside := store.SetAside(); aside != "" {
+		env.Log.Error("the history was damaged and is begun anew; prune and compact wait for a clean check", "set_aside", aside)
+	}
+	p.history, p.records = store, store
+	return p, nil
+}
+
+// newRunner is the whole machine. Shown first, kept after: the printers stand before the records.
+func (env *environment) newRunner(loaded *config.Config, p *parts, printers ...runner.Observer) *runner.Runner {
+	observers := printers
+	if p.history != nil {
+		observers = append(observers, p.history)
+	}
+	observers = append(observers, &status.Writer{State: loaded.State, Now: env.Now})
+	return &runner.Runner{
+		Borg:      p.client,
+		Locks:     p.locks,
+		Preflight: condition.New(env.Environ),
+		Hooks:     &hook.Runner{Environ: env.Environ, Hide: secretVariables(loaded)},
+		Records:   p.records,
+		Observers: observers,
+		Names:     names(loaded.Host),
+		Now:       env.Now,
+		Log:       env.Log,
+	}
+}
+
+func (env *environment) readSecret(ctx context.Context, s backup.Secret) ([]byte, error) {
+	return secret.Read(ctx, s, env.Environ)
+}
+
+// readConfig finds and reads the configuration.
+func (env *environment) readConfig() (*config.Config, error) {
+	home, _ := os.UserHomeDir() // "" where there is none: then only absolute places are looked at
+	where := config.Environment{
+		Getenv: env.Getenv, UID: os.Getuid(), Home: home, Hostname: hostname(), Owner: env.ConfigOwner,
+	}
+	path, err := config.Find(env.ConfigFile, where)
+	if err != nil {
+		return nil, err
+	}
+	return config.Load(path, where)
+}
+
+// secretVariables are the names of variables that hold secrets of ours: hooks do not get them.
+func secretVariables(loaded *config.Config) []string {
+	var names []string
+	for _, job := range loaded.Jobs {
+		for _, repository := range job.Repositories {
+			if repository.Passphrase.Env != "" {
+				names = append(names, repository.Passphrase.Env)
+			}
+		}
+	}
+	return names
+}
+
+func names(host string) backup.Names {
+	names := backup.Names{Hostname: host, FQDN: hostname()}
+	if current, err := user.Current(); err == nil {
+		names.User = current.Username
+	}
+	return names
+}
+
+func hostname() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return "localhost"
+	}
+	return name
+}
+
+// noRecords stands in for a history that cannot be opened.
+type noRecords struct{ err error }
+
+func (n noRecords) Recall(context.Context, backup.Target) (backup.Last, error) {
+	return backup.Last{}, n.err
+}
+
+func (n noRecords) Save(context.Context, backup.Target, backup.Last) error { return n.err }
+
+func (n noRecords) Reap(context.Context, backup.Target) ([]backup.Run, error) {
+	return nil, errors.New("the history cannot be opened")
+}

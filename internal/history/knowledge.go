@@ -1,0 +1,100 @@
+package history
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"borgcron/internal/backup"
+)
+
+// Recall returns what is known of a job on a repository; of what is not known, the zero value.
+func (s *Store) Recall(ctx context.Context, t backup.Target) (last backup.Last, err error) {
+	err = s.read(ctx, func(tx *sql.Tx) error {
+		last, err = recall(ctx, tx, t)
+		return err
+	})
+	return last, about("knowledge", t, err)
+}
+
+// Save takes over what was learned outside a step of a run.
+func (s *Store) Save(ctx context.Context, t backup.Target, last backup.Last) error {
+	err := s.write(ctx, true, func(tx *sql.Tx) error { return save(ctx, tx, t, last) })
+	return about("knowledge", t, err)
+}
+
+// amend changes what is known.
+func amend(ctx context.Context, tx *sql.Tx, t backup.Target, change func(*backup.Last)) error {
+	last, err := recall(ctx, tx, t)
+	if err != nil {
+		return err
+	}
+	change(&last)
+	return save(ctx, tx, t, last)
+}
+
+func recall(ctx context.Context, tx *sql.Tx, t backup.Target) (last backup.Last, err error) {
+	key := t.Repository.Key()
+	if _, err := load(ctx, tx, &last, "SELECT last FROM targets WHERE job = ? AND repository_key = ?", t.Job.Name, key); err != nil {
+		return backup.Last{}, err
+	}
+	known, err := load(ctx, tx, &last.Shared, "SELECT shared FROM repositories WHERE repository_key = ?", key)
+	if err != nil || known {
+		return last, err
+	}
+	err = tx.QueryRowContext(ctx, "SELECT value FROM facts WHERE name = 'lost'").Scan(&last.Shared.Suspect)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return last, err
+}
+
+// load decodes the one value of a query; it tells whether there is one.
+func load(ctx context.Context, tx *sql.Tx, value any, query string, args ...any) (found bool, err error) {
+	var encoded []byte
+	err = tx.QueryRowContext(ctx, query, args...).Scan(&encoded)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if err := json.Unmarshal(encoded, value); err != nil {
+		return false, &errForeign{fmt.Sprintf("it is damaged: what was known cannot be read: %v", err)}
+	}
+	return true, nil
+}
+
+func save(ctx context.Context, tx *sql.Tx, t backup.Target, last backup.Last) error {
+	key := t.Repository.Key()
+	encoded, err := text(last)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, "INSERT OR REPLACE INTO targets VALUES (?, ?, ?)", t.Job.Name, key, encoded)
+	if err != nil {
+		return err
+	}
+	if encoded, err = text(last.Shared); err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, "INSERT OR REPLACE INTO repositories VALUES (?, ?)", key, encoded)
+	return err
+}
+
+// dropOld lets the target's old runs fall away, and the old ends of logs.
+func dropOld(ctx context.Context, tx *sql.Tx, t backup.Target, now time.Time) error {
+	_, err := tx.ExecContext(ctx, `DELETE FROM runs WHERE job = ?1 AND repository_key = ?2 AND (
+		started < (SELECT started FROM runs WHERE job = ?1 AND repository_key = ?2 ORDER BY started DESC LIMIT 1 OFFSET ?3 - 1)
+		OR started < ?4 AND
+		started < (SELECT started FROM runs WHERE job = ?1 AND repository_key = ?2 ORDER BY started DESC LIMIT 1 OFFSET ?5 - 1))`,
+		t.Job.Name, t.Repository.Key(), mostRuns, now.Add(-keepRuns).UnixMicro(), leastRuns)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, "UPDATE steps SET tail = '' WHERE tail <> '' AND started < ?", now.Add(-keepTails).UnixMicro())
+	return err
+}

@@ -1,0 +1,141 @@
+package history
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"strings"
+	"time"
+
+	"borgcron/internal/backup"
+)
+
+// endStep writes the result of a step and folds it into what is known.
+func endStep(ctx context.Context, tx *sql.Tx, target backup.Target, run backup.Run, result backup.StepResult) error {
+	if err := beginRun(ctx, tx, backup.Event{Run: run, Target: target, Time: result.Ended}); err != nil {
+		return err
+	}
+	id, err := openStep(ctx, tx, run.ID, result.Step)
+	if errors.Is(err, sql.ErrNoRows) { // not begun, or its start could not be written
+		inserted, failed := tx.ExecContext(ctx, "INSERT INTO steps (run, step, started) VALUES (?, ?, ?)",
+			run.ID, result.Step, result.Started.UnixMicro())
+		if failed != nil {
+			return failed
+		}
+		id, err = inserted.LastInsertId()
+	}
+	if err != nil {
+		return err
+	}
+	if err := writeResult(ctx, tx, id, result); err != nil {
+		return err
+	}
+	if err := writeDetails(ctx, tx, id, result); err != nil {
+		return err
+	}
+	if !isBorgs(result.Step) || !result.Outcome.Ran() {
+		return nil
+	}
+	return amend(ctx, tx, target, func(last *backup.Last) { last.End(target.Job, result) })
+}
+
+// endStepOnce is endStep for a step that may be on record already.
+func endStepOnce(ctx context.Context, tx *sql.Tx, target backup.Target, run backup.Run, result backup.StepResult) error {
+	var known bool
+	err := tx.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM steps WHERE run = ? AND step = ? AND started = ? AND outcome IS NOT NULL)",
+		run.ID, result.Step, result.Started.UnixMicro()).Scan(&known)
+	if err != nil || known {
+		return err
+	}
+	return endStep(ctx, tx, target, run, result)
+}
+
+func writeResult(ctx context.Context, tx *sql.Tx, id int64, result backup.StepResult) error {
+	report := result.Report
+	archive := backup.Archive{}
+	if report.Archive != nil {
+		archive = *report.Archive
+	}
+	notes, err := text(append([]string{}, result.Notes...))
+	if err != nil {
+		return err
+	}
+	deleted, err := text(append([]backup.Archive{}, report.Deleted...))
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE steps SET outcome = ?, started = ?, ended = ?, attempts = ?, reason = ?, problem = ?,
+		breached = ?, alarm = ?, notes = ?, archive = ?, archive_id = ?, archive_time = ?, repository_id = ?, files = ?,
+		original_size = ?, deduplicated_size = ?, repository_size = ?, deleted = ?, tail = ? WHERE id = ?`,
+		result.Outcome.String(), result.Started.UnixMicro(), result.Ended.UnixMicro(), result.Attempts, result.Reason, result.Problem,
+		result.Breached, result.Alarm, notes, archive.Name, archive.ID, micros(archive.Time), report.RepositoryID, report.Files,
+		report.OriginalSize, report.DeduplicatedSize, report.RepositorySize, deleted, strings.Join(report.Tail, "\n"), id)
+	return err
+}
+
+// writeDetails writes the attempts that failed and the warnings. The report's warnings take the place of
+// those that came while the step went on; a step that failed may have no report, then these stay.
+func writeDetails(ctx context.Context, tx *sql.Tx, id int64, result backup.StepResult) error {
+	for _, attempt := range result.Failures {
+		if err := writeAttempt(ctx, tx, id, attempt); err != nil {
+			return err
+		}
+	}
+	if len(result.Report.Warnings) > 0 {
+		if _, err := tx.ExecContext(ctx, "DELETE FROM warnings WHERE step = ?", id); err != nil {
+			return err
+		}
+	}
+	kept := map[backup.WarningKind]int{}
+	for _, warning := range result.Report.Warnings {
+		if kept[warning.Kind]++; kept[warning.Kind] > mostWarnings {
+			continue
+		}
+		if err := writeWarning(ctx, tx, id, warning); err != nil {
+			return err
+		}
+	}
+	for kind, count := range result.Report.Counts {
+		if _, err := tx.ExecContext(ctx, "INSERT OR REPLACE INTO counts VALUES (?, ?, ?)", id, kind, count); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// interrupt closes the steps of a run that were begun and of whose end nothing is known.
+func interrupt(ctx context.Context, tx *sql.Tx, target backup.Target, run string, when time.Time) error {
+	steps, err := openSteps(ctx, tx, run)
+	if err != nil {
+		return err
+	}
+	for _, result := range steps {
+		result.Outcome, result.Ended, result.Attempts = backup.Interrupted, when, max(1, result.Attempts)
+		result.Problem = "cut off during " + string(result.Step)
+		if err := endStep(ctx, tx, target, backup.Run{ID: run, Job: target.Job.Name, Started: when}, result); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// openSteps returns the steps that were begun and have not ended. The attempts that failed are counted, and
+// the one that was cut off.
+func openSteps(ctx context.Context, tx *sql.Tx, run string) (steps []backup.StepResult, err error) {
+	rows, err := tx.QueryContext(ctx, `SELECT step, started, reason, (SELECT count(*) + 1 FROM attempts WHERE step = steps.id)
+		FROM steps WHERE run = ? AND outcome IS NULL ORDER BY id`, run)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var result backup.StepResult
+		var started int64
+		if err := rows.Scan(&result.Step, &started, &result.Reason, &result.Attempts); err != nil {
+			return nil, err
+		}
+		result.Started = time.UnixMicro(started)
+		steps = append(steps, result)
+	}
+	return steps, rows.Err()
+}

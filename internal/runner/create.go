@@ -1,0 +1,137 @@
+package runner
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"borgcron/internal/backup"
+)
+
+// alreadyExists is borg's message id for an archive of that name that is there already.
+const alreadyExists = "Archive.AlreadyExists"
+
+// create makes the archive, and judges it by the guards.
+func (r *row) create(ctx context.Context) {
+	due := backup.PlanStep(backup.Create, r.job, &r.last, r.options.Choice, r.Now())
+	if !due.Now {
+		r.skip(backup.Create, due.Reason)
+		return
+	}
+	began := r.Now()
+	archive := r.archiveName(began)
+	lost := false
+	result := r.step(ctx, backup.Create, due.Reason, r.job.Retry.Retries,
+		func(ctx context.Context, call backup.Call, result *backup.StepResult) error {
+			call.Job = r.withPresent(ctx)
+			report, err := r.Borg.Create(ctx, call, archive)
+			if err != nil && lost && backup.AsFailure("create", err).ID == alreadyExists {
+				report, err = r.committed(ctx, call, archive, began, err)
+			}
+			if err != nil {
+				lost = lost || backup.AsFailure("create", err).Lost
+				return err
+			}
+			result.Report = report
+			return r.believe(ctx, call, result)
+		})
+	r.made = result.Outcome == backup.Succeeded || result.Outcome == backup.Warned && !result.Breached
+}
+
+// archiveName is the archive's name, made once a run.
+func (r *row) archiveName(now time.Time) string {
+	names := r.Names
+	names.Hostname, names.Job = r.job.Host, r.job.Name
+	return backup.ExpandArchiveName(r.job.ArchiveName, names, now)
+}
+
+// withPresent returns the job with the optional sources that exist now.
+func (r *row) withPresent(ctx context.Context) *backup.Job {
+	job := *r.job
+	job.OptionalSources = r.Preflight.Present(ctx, job.OptionalSources)
+	return &job
+}
+
+// committed asks for the archive of an attempt whose connection was lost. If it is of this run, that
+// attempt did commit, and nothing else has to be done; if it is older, its name is simply taken.
+func (r *row) committed(ctx context.Context, call backup.Call, archive string, began time.Time, taken error) (backup.Report, error) {
+	report, err := r.Borg.Info(ctx, call, archive)
+	if err != nil {
+		return report, err
+	}
+	if report.Archive == nil || report.Archive.Time.Before(began.Truncate(time.Second)) {
+		return report, taken
+	}
+	return report, nil
+}
+
+// believe asks whether what borg calls a success is one: the sources are still there, the archive is plausible.
+func (r *row) believe(ctx context.Context, call backup.Call, result *backup.StepResult) error {
+	reason, err := r.Preflight.Ready(ctx, r.job)
+	if err == nil && reason != "" {
+		err = fmt.Errorf("%s", reason)
+	}
+	if err != nil {
+		return &backup.Failure{
+			Op: "create", Code: -1, Class: backup.Permanent, Err: err,
+			Message: fmt.Sprintf("after the archive was made: %v", err),
+		}
+	}
+	measure := r.last.Measure
+	if measure == nil && r.job.Guard.MaxShrink > 0 && !r.last.Empty {
+		measure = r.askMeasure(ctx, call, result)
+	}
+	breaches, note := r.job.Guard.Judge(result.Report, measure, r.job.Fingerprint())
+	if note != "" {
+		r.run.Notes = append(r.run.Notes, note)
+	}
+	if len(breaches) > 0 {
+		result.Breached = true
+		result.Outcome = backup.Warned
+		result.Problem = "guard: " + strings.Join(breaches, "; ")
+		warning := backup.Warning{Kind: backup.Guarded, Message: strings.Join(breaches, "; ")}
+		call.Warn(warning)
+	}
+	return nil
+}
+
+// askMeasure asks borg for the archive before ours where the records know none. Without an answer nothing
+// is pruned in this run.
+func (r *row) askMeasure(ctx context.Context, call backup.Call, result *backup.StepResult) *backup.Measure {
+	name := ""
+	if result.Report.Archive != nil {
+		name = result.Report.Archive.Name
+	}
+	newest, err := r.Borg.Newest(ctx, call, r.job.Prune.Match, name)
+	if err != nil {
+		r.unmeasured = true
+		r.Log.Warn("asking for the archive before", "job", r.job.Name, "error", err)
+		return nil
+	}
+	if newest == nil {
+		return nil
+	}
+	return &backup.Measure{Files: newest.Files, Size: newest.OriginalSize, Fingerprint: r.job.Fingerprint()}
+}
+
+// intolerable says which warnings of a report are not tolerated, "" if none.
+func intolerable(report backup.Report, tolerate []backup.WarningKind) string {
+	var parts []string
+	for _, kind := range []backup.WarningKind{backup.Changed, backup.Vanished, backup.Unreadable, backup.Other} {
+		count := report.Counts[kind]
+		if count == 0 || slices.Contains(tolerate, kind) {
+			continue
+		}
+		text := fmt.Sprintf("%d %s", count, kind)
+		if kind == backup.Other {
+			text = fmt.Sprintf("%d other warnings", count)
+		}
+		if i := slices.IndexFunc(report.Warnings, func(w backup.Warning) bool { return w.Kind == kind }); i >= 0 {
+			text += " (first: " + backup.CleanLine(report.Warnings[i].Message, 200) + ")"
+		}
+		parts = append(parts, text)
+	}
+	return strings.Join(parts, ", ")
+}

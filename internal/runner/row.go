@@ -1,0 +1,192 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"borgcron/internal/backup"
+	"borgcron/internal/lock"
+	"borgcron/internal/retry"
+)
+
+// row is the job on one of its repositories.
+type row struct {
+	*session
+	target  backup.Target
+	run     backup.Run
+	last    backup.Last
+	held    *lock.Held
+	begun   bool // RunStarted was told
+	settled bool // its outcome stands: nothing more is done
+	made    bool // this run's archive of files is in and passed the guards
+
+	unmeasured bool // there was nothing to compare the archive with, and borg could not be asked
+}
+
+func (s *session) newRow(repository backup.Repository) *row {
+	now := s.Now()
+	return &row{
+		session: s,
+		target:  backup.Target{Job: s.job, Repository: repository},
+		run: backup.Run{
+			ID: newRunID(now), Job: s.job.Name, Repository: s.job.RepositoryName(repository), Started: now,
+		},
+	}
+}
+
+// begin tells that the lock is held and work begins.
+func (r *row) begin(ctx context.Context) {
+	r.begun = true
+	r.run.Started = r.Now()
+	r.tell(ctx, backup.Event{Kind: backup.RunStarted, Run: r.run})
+}
+
+// end tells how the run went; the lock is gone by then.
+func (r *row) end(ctx context.Context) {
+	r.run.Ended = r.Now()
+	r.tell(ctx, backup.Event{Kind: backup.RunEnded, Run: r.run})
+}
+
+// settle fixes the outcome of a row for which nothing (more) is done.
+func (r *row) settle(outcome backup.Outcome, problem string) {
+	r.settled = true
+	r.worsen(outcome, problem)
+}
+
+// worsen takes over an outcome if it is graver than what the run had; the first problem of that gravity stays.
+func (r *row) worsen(outcome backup.Outcome, problem string) {
+	if outcome > r.run.Outcome || r.run.Problem == "" {
+		r.run.Problem = backup.CleanLine(problem, 500)
+	}
+	r.run.Outcome = backup.Worst(r.run.Outcome, outcome)
+}
+
+// tell lets every observer hear of an event. What must reach the disk does so also while we are being stopped.
+func (r *row) tell(ctx context.Context, event backup.Event) {
+	event.Time = r.Now()
+	event.Target = r.target
+	if event.Run.ID == "" {
+		event.Run = r.run
+	}
+	ctx = context.WithoutCancel(ctx)
+	for _, observer := range r.Observers {
+		if err := observer.Observe(ctx, event); err != nil {
+			r.Log.Warn("recording", "event", string(event.Kind), "job", r.job.Name, "error", err)
+		}
+	}
+}
+
+// skip puts a step that is not begun on record, with the reason.
+func (r *row) skip(step backup.Step, reason string) {
+	now := r.Now()
+	r.run.Steps = append(r.run.Steps, backup.StepResult{
+		Step: step, Outcome: backup.Skipped, Started: now, Ended: now, Reason: reason,
+	})
+}
+
+// deed is one attempt at a step. It fills in the result's report and whatever else it found out.
+type deed func(ctx context.Context, call backup.Call, result *backup.StepResult) error
+
+// step does one step with its retries and puts it on record. The step's start is told, and so on disk,
+// before borg starts.
+func (r *row) step(ctx context.Context, step backup.Step, reason string, retries int, do deed) backup.StepResult {
+	result := backup.StepResult{Step: step, Started: r.Now(), Reason: reason}
+	r.last.Begin(step)
+	r.record(step)
+	r.tell(ctx, backup.Event{Kind: backup.StepStarted, Step: &result})
+	call := r.call(ctx, &result)
+	policy := retry.Policy{
+		Retries: retries, Wait: r.job.Retry.Wait, Backoff: r.job.Retry.Backoff, MaxWait: r.job.Retry.MaxWait,
+	}
+	err := retry.Do(ctx, policy, func(ctx context.Context, attempt int) error {
+		result.Attempts = attempt
+		return do(ctx, call, &result)
+	}, func(attempt int, err error, wait time.Duration) {
+		r.attemptFailed(ctx, &result, attempt, err, wait)
+	})
+	r.judge(ctx, &result, err)
+	result.Ended = r.Now()
+	r.last.End(r.job, result)
+	r.run.Steps = append(r.run.Steps, result)
+	r.worsen(result.Outcome, result.Problem)
+	r.tell(ctx, backup.Event{Kind: backup.StepEnded, Step: &result})
+	return result
+}
+
+// call is what each borg of the step is told. Warnings and progress go to the observers as they come.
+func (r *row) call(ctx context.Context, result *backup.StepResult) backup.Call {
+	call := backup.Call{Job: r.job, Repository: r.target.Repository, Lock: r.lockFile()}
+	call.Warn = func(warning backup.Warning) {
+		r.tell(ctx, backup.Event{Kind: backup.WarningSeen, Step: result, Warning: &warning})
+	}
+	if r.options.Progress {
+		call.Progress = func(progress backup.Progress) {
+			r.tell(ctx, backup.Event{Kind: backup.Progressed, Step: result, Progress: &progress})
+		}
+	}
+	return call
+}
+
+func (r *row) attemptFailed(ctx context.Context, result *backup.StepResult, number int, err error, wait time.Duration) {
+	failure := backup.AsFailure(string(result.Step), err)
+	attempt := backup.Attempt{
+		Number: number, ID: failure.ID, Message: failure.Message, Temporary: failure.Temporary(), Wait: wait, Tail: failure.Tail,
+	}
+	result.Failures = append(result.Failures, attempt)
+	r.tell(ctx, backup.Event{Kind: backup.AttemptFailed, Step: result, Attempt: &attempt})
+}
+
+// judge makes the step's outcome from how its last attempt ended.
+func (r *row) judge(ctx context.Context, result *backup.StepResult, err error) {
+	switch {
+	case err == nil:
+		r.judgeWarnings(result)
+	case ctx.Err() != nil:
+		outcome, why := r.ended(ctx)
+		result.Outcome, result.Problem = outcome, fmt.Sprintf("%s: %s", result.Step, why)
+	default:
+		failure := backup.AsFailure(string(result.Step), err)
+		result.Outcome, result.Problem = backup.Failed, sentence(result.Step, failure)
+		result.Alarm = failure.Class == backup.Alarm
+		if len(failure.Tail) > 0 {
+			result.Report.Tail = failure.Tail
+		}
+	}
+}
+
+// ended says what the end of the run's context makes of it: the owner's or the system's signal, or the deadline.
+func (r *row) ended(ctx context.Context) (backup.Outcome, string) {
+	if errors.Is(context.Cause(ctx), errDeadline) {
+		return backup.Failed, fmt.Sprintf("timeout.run of %s is over", r.job.Timeout.Run)
+	}
+	return backup.Interrupted, "interrupted"
+}
+
+// judgeWarnings keeps an outcome that the deed itself has set (a guard), and counts the warnings that are not tolerated.
+func (r *row) judgeWarnings(result *backup.StepResult) {
+	if message := intolerable(result.Report, r.job.Tolerate); message != "" && result.Outcome == backup.Succeeded {
+		result.Outcome, result.Problem = backup.Warned, fmt.Sprintf("%s: %s", result.Step, message)
+	}
+}
+
+// sentence is what is wrong and what to do, in one line.
+func sentence(step backup.Step, failure *backup.Failure) string {
+	text := fmt.Sprintf("%s: %s", step, failure.Message)
+	if failure.Hint != "" {
+		text += " (" + strings.TrimSuffix(failure.Hint, ".") + ")"
+	}
+	return text
+}
+
+// record notes the step in the lock file, for whoever waits.
+func (r *row) record(step backup.Step) {
+	if r.held == nil {
+		return
+	}
+	if err := r.held.Record(string(step)); err != nil {
+		r.Log.Debug("noting the step in the lock file", "error", err)
+	}
+}

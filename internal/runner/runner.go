@@ -1,0 +1,216 @@
+// Package runner performs one job: it knows the order of things, and none of how they are done.
+package runner
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"log/slog"
+	"os"
+	"slices"
+	"time"
+
+	"borgcron/internal/backup"
+	"borgcron/internal/lock"
+)
+
+// Borg carries out borg's commands. Warnings are in the report; every error is a *backup.Failure.
+type Borg interface {
+	Create(ctx context.Context, call backup.Call, archive string) (backup.Report, error)
+	Info(ctx context.Context, call backup.Call, archive string) (backup.Report, error)
+	Newest(ctx context.Context, call backup.Call, match, before string) (*backup.Report, error)
+	Check(ctx context.Context, call backup.Call) (backup.Report, error)
+	Prune(ctx context.Context, call backup.Call, dryRun bool) (backup.Report, error)
+	Compact(ctx context.Context, call backup.Call) (backup.Report, error)
+}
+
+// Preflight looks at the machine before a run: conditions that make it a skip, sources that must exist.
+type Preflight interface {
+	Holds(ctx context.Context, job *backup.Job) (reason string, err error)
+	Reachable(ctx context.Context, job *backup.Job, repository backup.Repository) (reason string, err error)
+	Ready(ctx context.Context, job *backup.Job) (reason string, err error)
+	Present(ctx context.Context, paths []string) []string
+}
+
+// Hooks runs the user's command lines and returns the end of what they printed.
+type Hooks interface {
+	Run(ctx context.Context, hook backup.Hook, variables map[string]string) (tail []string, err error)
+}
+
+// Records is what is known from former runs.
+type Records interface {
+	Recall(ctx context.Context, target backup.Target) (backup.Last, error)
+	Save(ctx context.Context, target backup.Target, last backup.Last) error
+	// Reap closes runs that were begun and never ended. The caller holds the repository's lock.
+	Reap(ctx context.Context, target backup.Target) ([]backup.Run, error)
+}
+
+// Observer hears of everything that happens in a run. One that fails is logged and changes nothing.
+type Observer interface {
+	Observe(ctx context.Context, event backup.Event) error
+}
+
+// Runner performs jobs.
+type Runner struct {
+	Borg      Borg
+	Locks     *lock.Locker
+	Preflight Preflight
+	Hooks     Hooks
+	Records   Records
+	Observers []Observer
+	Names     backup.Names // of this machine and user; the job's own host and name are put in
+	Now       func() time.Time
+	Log       *slog.Logger
+}
+
+// Options are what the caller asks of one start.
+type Options struct {
+	Due      bool // do nothing for what is not due
+	Choice   backup.Choice
+	Wait     time.Duration // for the local lock
+	Progress bool
+}
+
+// Run performs one job on all its repositories and returns a run for each; with Options.Due, none for what
+// is not due. A failed run is a result, not an error.
+func (r *Runner) Run(ctx context.Context, job *backup.Job, options Options) []backup.Run {
+	s := &session{Runner: r, job: job, options: options}
+	for _, repository := range job.Repositories {
+		s.rows = append(s.rows, s.newRow(repository))
+	}
+	if options.Due && job.Problem == "" {
+		s.leaveOut(ctx, s.notDue)
+	}
+	s.perform(ctx)
+	runs := make([]backup.Run, 0, len(s.rows))
+	for _, row := range s.rows {
+		row.end(ctx)
+		runs = append(runs, row.run)
+	}
+	return runs
+}
+
+// session is one start of one job.
+type session struct {
+	*Runner
+	job     *backup.Job
+	options Options
+	rows    []*row
+}
+
+// perform goes through the run. Whatever stands between two of its steps, what was begun is undone.
+func (s *session) perform(ctx context.Context) {
+	if !s.preflight(ctx) {
+		return
+	}
+	defer s.unlock()
+	if !s.lock(ctx) {
+		return
+	}
+	ctx, cancel := s.deadline(ctx)
+	defer cancel()
+	for _, row := range s.active() {
+		row.begin(ctx)
+	}
+	defer s.after(ctx)
+	if !s.before(ctx) {
+		return
+	}
+	for _, row := range s.active() {
+		row.create(ctx)
+	}
+	for _, row := range s.active() {
+		row.check(ctx)
+		row.prune(ctx)
+		row.compact(ctx)
+	}
+}
+
+// active are the rows that were not ended beforehand.
+func (s *session) active() []*row {
+	return slices.DeleteFunc(slices.Clone(s.rows), func(row *row) bool { return row.settled })
+}
+
+// leaveOut drops the rows for which `out` says so: nothing is recorded of them.
+func (s *session) leaveOut(ctx context.Context, out func(context.Context, *row) bool) {
+	s.rows = slices.DeleteFunc(s.rows, func(row *row) bool { return !row.settled && out(ctx, row) })
+}
+
+func (s *session) notDue(ctx context.Context, row *row) bool {
+	if row.held == nil { // without the lock the records are only good for a first look
+		row.recall(ctx)
+	}
+	due, reason := backup.IsDue(s.job, &row.last, s.Now())
+	if !due {
+		s.Log.Debug("not due", "job", s.job.Name, "repository", row.run.Repository, "reason", reason)
+		row.close()
+	}
+	return !due
+}
+
+// preflight settles the rows for which nothing can be done; it tells whether any is left.
+func (s *session) preflight(ctx context.Context) bool {
+	if s.job.Problem != "" {
+		s.settle(backup.Failed, "configuration: "+s.job.Problem)
+		return false
+	}
+	if len(s.rows) == 0 {
+		return false
+	}
+	for _, look := range []func(context.Context, *backup.Job) (string, error){s.Preflight.Holds, s.Preflight.Ready} {
+		if reason, err := look(ctx, s.job); err != nil || reason != "" {
+			s.settle(verdict(ctx, reason, err))
+			return false
+		}
+	}
+	for _, row := range s.active() {
+		if reason, err := s.Preflight.Reachable(ctx, s.job, row.target.Repository); err != nil || reason != "" {
+			row.settle(verdict(ctx, reason, err))
+		}
+	}
+	return len(s.active()) > 0
+}
+
+// verdict turns the answer of a preflight look into an outcome and what to say of it.
+func verdict(ctx context.Context, reason string, err error) (backup.Outcome, string) {
+	switch {
+	case ctx.Err() != nil:
+		return backup.Interrupted, "interrupted before it began"
+	case err != nil:
+		return backup.Failed, err.Error()
+	}
+	return backup.Skipped, reason
+}
+
+// settle ends every row that is still active, before it began.
+func (s *session) settle(outcome backup.Outcome, problem string) {
+	for _, row := range s.active() {
+		row.settle(outcome, problem)
+	}
+}
+
+// deadline bounds the work of a run; hooks `after` and the cleaning are not bound by it.
+func (s *session) deadline(ctx context.Context) (context.Context, context.CancelFunc) {
+	if s.job.Timeout.Run == 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeoutCause(ctx, s.job.Timeout.Run, errDeadline)
+}
+
+var errDeadline = errors.New("timeout.run is over")
+
+// newRunID makes an id that sorts by time and is short enough to type.
+func newRunID(now time.Time) string {
+	suffix := make([]byte, 2)
+	_, _ = rand.Read(suffix) // crypto/rand.Read never fails
+	return now.UTC().Format("20060102T150405") + "-" + hex.EncodeToString(suffix)
+}
+
+// lockFile returns the descriptor that borg inherits.
+func (r *row) lockFile() *os.File {
+	if r.held == nil {
+		return nil
+	}
+	return r.held.File()
+}
