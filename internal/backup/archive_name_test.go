@@ -41,7 +41,7 @@ func TestMatchFor(t *testing.T) {
 	for tmpl, want := range map[string]string{
 		"{hostname}-{job}-{now}":       "laptop-home-" + plain,
 		"{hostname}-{job}-{utcnow}":    "laptop-home-" + plain,
-		"*[?]{now:%Y[%j]%u}{job}":      "[*][[][?]]" + year + "[[]" + "[0-9][0-9][0-9]][0-9]home",
+		"*[?]{now:%Y[%j]%u}{job}":      "[*][/[][?]]" + year + "[/[]" + "[0-9][0-9][0-9]][0-9]home",
 		"{user}@{fqdn}-{now:%G%V%y%S}": "root@laptop.lan-" + year + two + two + two,
 	} {
 		if got := backup.MatchFor(tmpl, names); got != want {

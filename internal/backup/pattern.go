@@ -89,9 +89,10 @@ func LiteralHead(pattern string) int {
 	return len(tokens)
 }
 
-// escapePattern returns the pattern that matches the text alone.
+// escapePattern returns the pattern that matches the text alone. A bracket stands beside a slash, which no
+// name has: if it began the class, borg would warn of a nested one at every call.
 func escapePattern(text string) string {
-	return strings.NewReplacer("*", "[*]", "?", "[?]", "[", "[[]").Replace(text)
+	return strings.NewReplacer("*", "[*]", "?", "[?]", "[", "[/[]").Replace(text)
 }
 
 func checkpointSuffixes() [][]nameToken {
@@ -172,7 +173,9 @@ func parseClass(runes []rune) ([]runeRange, error) {
 		if r.hi < r.lo {
 			return nil, fmt.Errorf("the range %c-%c is the wrong way round", r.lo, r.hi)
 		}
-		ranges = append(ranges, r)
+		if r.lo != '/' || r.hi != '/' {
+			ranges = append(ranges, r)
+		}
 	}
 	ranges = mergeRanges(ranges)
 	if negated {
@@ -183,11 +186,10 @@ func parseClass(runes []rune) ([]runeRange, error) {
 
 func mergeRanges(ranges []runeRange) []runeRange {
 	slices.SortFunc(ranges, func(a, b runeRange) int { return int(a.lo - b.lo) })
-	merged := ranges[:1]
-	for _, r := range ranges[1:] {
-		last := &merged[len(merged)-1]
-		if r.lo <= last.hi+1 {
-			last.hi = max(last.hi, r.hi)
+	var merged []runeRange
+	for _, r := range ranges {
+		if last := len(merged) - 1; last >= 0 && r.lo <= merged[last].hi+1 {
+			merged[last].hi = max(merged[last].hi, r.hi)
 		} else {
 			merged = append(merged, r)
 		}

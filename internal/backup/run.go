@@ -29,6 +29,7 @@ type StepResult struct {
 	Breached bool      `json:"-"` // create: a guard was breached, the archive is no last success
 	Alarm    bool      `json:"-"` // the repository is damaged or not what it was
 	Command  string    `json:"-"` // hooks: which one
+	Notes    []string  `json:"-"` // worth knowing, no problem
 }
 
 // Attempt is one failed try at a step.

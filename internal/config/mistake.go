@@ -115,7 +115,7 @@ func nearest(word string, words []string) string {
 func quote(value string) string { return fmt.Sprintf("%q", backup.CleanLine(value, 60)) }
 
 // secretKey finds values of keys whose names tell that they are secret, also where the file does not parse.
-var secretKey = regexp.MustCompile(`(?i)((?:pass|pwd|secret|token|text|authorization|credential)[^\s:]*["']?\s*:\s*)(\S.*)$`)
+var secretKey = regexp.MustCompile(`(?i)((?:pass|pwd|secret|token|authorization)[^\s:]*["']?\s*:\s*)(\S.*)$`)
 
 // secretMap finds that such a value only tells where the secret is.
 var secretMap = regexp.MustCompile(`^\{\s*(?:file|command|credential|env)\s*:`)

@@ -59,9 +59,7 @@ func (l *loader) read(path string, scope Scope) (*document, error) {
 	}
 	l.config.Files = append(l.config.Files, path)
 	doc := &document{path: path, mode: mode, lines: splitLines(string(text))}
-	if scope.Part == Whole {
-		l.main = doc
-	}
+	l.documents[path] = doc
 	if l.unsafeFile(path, scope) {
 		return doc, nil // what others can write decides nothing here
 	}
@@ -113,33 +111,34 @@ func splitLines(text string) []string {
 	return strings.Split(strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u0085", "\n", "\u2028", "\n", "\u2029", "\n").Replace(text), "\n")
 }
 
-// place is a place in the file; the source line is there unless it is too far down.
+// place is a place in the file. Its source line is added at the very end, when all secrets are known.
 func (d *document) place(line, column int) Place {
-	place := Place{File: d.path, Line: line, Column: max(column, min(line, 1))}
-	if line > 0 && line <= len(d.lines) {
-		place.Source = maskLine(d.lines[line-1])
-	}
-	return place
+	return Place{File: d.path, Line: line, Column: max(column, min(line, 1))}
 }
 
-// hide takes a secret out of all lines that can be shown.
+// source returns a line without what is secret in it.
+func (d *document) source(line int) string {
+	if line < 1 || line > len(d.lines) {
+		return ""
+	}
+	return maskLine(d.lines[line-1])
+}
+
+// hide takes a secret out of all lines that can be shown. Of one that goes on over several lines, all that is
+// indented below it is taken out.
 func (d *document) hide(node *yaml.Node) {
-	first := strings.TrimSpace(strings.SplitN(node.Value, "\n", 2)[0])
-	for i := node.Line - 1; i >= 0 && i < len(d.lines); i++ {
-		if i == node.Line-1 && first != "" && strings.Contains(d.lines[i], first) {
-			d.lines[i] = strings.ReplaceAll(d.lines[i], first, "***")
-		} else if i == node.Line-1 {
-			runes := []rune(d.lines[i])
-			d.lines[i] = string(runes[:min(node.Column-1, len(runes))]) + "***"
-		} else {
-			d.lines[i] = "***"
-		}
-		if i-node.Line+1 >= strings.Count(node.Value, "\n") && node.Style&(yaml.LiteralStyle|yaml.FoldedStyle) == 0 {
-			return
-		}
-		if i+1 < len(d.lines) && node.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0 && d.lines[i+1] != "" && !strings.HasPrefix(d.lines[i+1], " ") {
-			return
-		}
+	i := node.Line - 1
+	if i < 0 || i >= len(d.lines) {
+		return
+	}
+	if node.Style&(yaml.LiteralStyle|yaml.FoldedStyle) == 0 && strings.Contains(d.lines[i], node.Value) {
+		d.lines[i] = strings.ReplaceAll(d.lines[i], node.Value, "***")
+		return
+	}
+	runes := []rune(d.lines[i])
+	d.lines[i] = string(runes[:min(max(node.Column-1, 0), len(runes))]) + "***"
+	for i++; i < len(d.lines) && (d.lines[i] == "" || d.lines[i][0] == ' ' || d.lines[i][0] == '\t'); i++ {
+		d.lines[i] = "***"
 	}
 }
 

@@ -85,6 +85,7 @@ func (r *row) believe(ctx context.Context, call backup.Call, result *backup.Step
 	}
 	breaches, note := r.job.Guard.Judge(result.Report, measure, r.job.Fingerprint())
 	if note != "" {
+		result.Notes = append(result.Notes, note)
 		r.run.Notes = append(r.run.Notes, note)
 	}
 	if len(breaches) > 0 {
