@@ -13,8 +13,10 @@ type Kept struct {
 	Rule string
 }
 
-// withinHours are the units of Retention.Within, in hours.
-var withinHours = map[byte]int{'H': 1, 'd': 24, 'w': 7 * 24, 'm': 31 * 24, 'y': 365 * 24}
+// withinHours are the units of Retention.Within, in hours; maxWithin is 250 years, which a Duration can hold.
+var withinHours = map[byte]uint64{'H': 1, 'd': 24, 'w': 7 * 24, 'm': 31 * 24, 'y': 365 * 24}
+
+const maxWithin = 250 * 365 * 24
 
 // rule is one of borg's rules that keep an archive a period.
 type rule struct {
@@ -51,7 +53,7 @@ func (r Retention) last() int {
 // CheckWithin tells what is wrong with an interval in borg's notation: a whole number of H, d, w, m or y.
 func CheckWithin(within string) error {
 	if _, ok := parseWithin(within); !ok {
-		return fmt.Errorf("%q is no interval of borg's: a whole number above 0 and one of H, d, w, m (31 days) and y (365 days), such as 2d", within)
+		return fmt.Errorf("%q is no interval of borg's: a whole number above 0 (at most 250 years) and one of H, d, w, m (31 days) and y (365 days), such as 2d", within)
 	}
 	return nil
 }
@@ -62,8 +64,9 @@ func parseWithin(within string) (time.Duration, bool) {
 	}
 	end := len(within) - 1
 	hours, known := withinHours[within[end]]
-	number, err := strconv.ParseUint(within[:end], 10, 16)
-	return time.Duration(number) * time.Duration(hours) * time.Hour, known && err == nil && number > 0
+	number, err := strconv.ParseUint(within[:end], 10, 32)
+	hours *= number
+	return time.Duration(hours) * time.Hour, known && err == nil && 0 < hours && hours <= maxWithin
 }
 
 // Args returns the rules as options of `borg prune`, nil if there are none.

@@ -58,7 +58,7 @@ func TestRetentionApply(t *testing.T) {
 		{"13 weeks", backup.Retention{ThirteenWeekly: backup.All}, "UTC", week, "g:quarterly_13weekly #1 a:quarterly_13weekly #2"},
 		{"equal times keep their order", backup.Retention{Last: 2}, "UTC", twins, "c:secondly #1 b:secondly[oldest] #2"},
 		{"the newest checkpoint alone stays", backup.Retention{Daily: 1}, "UTC", cut, "d.checkpoint:checkpoint c:daily #1"},
-		{"an overtaken checkpoint goes", backup.Retention{Daily: 5}, "UTC", cut[1:], "d.checkpoint.1:checkpoint c:daily #1 b:daily #2"},
+		{"an overtaken checkpoint goes", backup.Retention{Daily: 5}, "UTC", append([]string{"e 2026-06-15 11:00:00"}, cut...), "e:daily #1 b:daily #2"},
 		{"checkpoints never count", backup.Retention{Last: backup.All}, "UTC", append(cut[3:], "x.checkpoint 2026-06-13 08:00:00"), "b:secondly #1"},
 		{"a list in disorder", backup.Retention{Last: 1}, "UTC", []string{week[3], week[0], week[5]}, "g:secondly #1"},
 		{"an empty list", backup.Retention{Last: 1}, "UTC", nil, ""},
@@ -105,12 +105,12 @@ func TestRetentionArgs(t *testing.T) {
 }
 
 func TestCheckWithin(t *testing.T) {
-	for _, right := range []string{"1H", "2d", "3w", "4m", "5y"} {
+	for _, right := range []string{"1H", "2d", "3w", "4m", "5y", "250y"} {
 		if err := backup.CheckWithin(right); err != nil {
 			t.Error(err)
 		}
 	}
-	for _, wrong := range []string{"", "d", "0d", "-1d", "+1d", "1.5d", "1h", "2", "1D", "1d12H", " 1d", "99999y"} {
+	for _, wrong := range []string{"", "d", "0d", "-1d", "+1d", "1.5d", "1h", "2", "1D", "1d12H", " 1d", "251y", "99999y", "4294967296H", "18446744073709551616d"} {
 		if backup.CheckWithin(wrong) == nil {
 			t.Errorf("%q is no interval", wrong)
 		}

@@ -125,7 +125,7 @@ func parseTime(s string) (time.Time, error) {
 }
 
 // listed is a line of `prune --list`: what becomes of an archive, its name, its time with the weekday, its id.
-var listed = regexp.MustCompile(`^(Keeping[^:]*(?:\(rule: [^)]*\))?:|Would prune:|Pruning [^:]*:) *(.*) \w{3}, (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) \[([0-9a-f]{64})\]$`)
+var listed = regexp.MustCompile(`^(Keeping archive \(rule: [^)]*\):|Keeping checkpoint archive:|Would prune:|Pruning archive \(\d+/\d+\):) *(.*) \w{3}, (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) \[([0-9a-f]{64})\]$`)
 
 // parseListed reads a line of `prune --list`. The columns are padded with blanks, so names lose those at
 // their ends. Times are of the zone in which borg ran.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"borgcron/internal/backup"
 )
@@ -20,25 +21,41 @@ func (c *Client) Prune(ctx context.Context, call backup.Call, dryRun bool) (back
 		return backup.Report{}, during("prune", err)
 	}
 	zone := c.zone(call.Repository)
-	var kept, deleted []backup.Archive
+	list := &listing{zone: c.zone(call.Repository)}
 	o := append(options{"--list"}, keep...)
 	o.flag("dry-run", dryRun)
 	report, err := c.run(ctx, call, task{
 		command: "prune", options: o, own: call.Job.BorgOptions.Prune, stall: call.Job.Timeout.Stall,
 		zone: true, // days and weeks are those of the owner
-		list: func(line string) {
-			if archive, gone, ok := parseListed(line, zone); ok && gone {
-				deleted = append(deleted, archive)
-			} else if ok {
-				kept = append(kept, archive)
-			}
-		},
+		list: list.line,
 	})
 	if err != nil {
 		return report, err
 	}
-	report.Kept, report.Deleted = kept, deleted
+	if list.strange != "" {
+		return report, refused("prune", "borg's list cannot be understood: "+list.strange, "")
+	}
+	report.Kept, report.Deleted = list.kept, list.deleted
 	return report, nil
+}
+
+// listing takes the lines of `prune --list`, which come newest first.
+type listing struct {
+	zone          *time.Location
+	kept, deleted []backup.Archive
+	strange       string // a line that is none of those we know
+}
+
+func (l *listing) line(text string) {
+	archive, gone, ok := parseListed(text, l.zone)
+	switch {
+	case !ok:
+		l.strange = backup.CleanLine(text, maxText)
+	case gone:
+		l.deleted = append(l.deleted, archive)
+	default:
+		l.kept = append(l.kept, archive)
+	}
 }
 
 // keepOptions are the rules of the job's retention for its series of archives, and for that alone.

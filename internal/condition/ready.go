@@ -112,8 +112,12 @@ func isMountPoint(path string) (bool, error) {
 	if real, err = filepath.Abs(real); err != nil {
 		return false, err
 	}
-	if folder, err := os.Open(real); err == nil { // opening starts an automount; the table tells whether it worked
+	// Opening starts an automount; the table tells whether that worked.
+	if folder, err := os.OpenFile(real, os.O_RDONLY|syscall.O_DIRECTORY, 0); err == nil {
 		folder.Close()
+	}
+	if is, err := mountinfo.Mounted(real); err != nil || !is {
+		return false, err
 	}
 	mounts, err := mountinfo.GetMounts(func(info *mountinfo.Info) (skip, stop bool) {
 		return info.Mountpoint != real, false
@@ -121,6 +125,6 @@ func isMountPoint(path string) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("read the table of mounts: %w", err)
 	}
-	// The last one lies on top.
-	return len(mounts) > 0 && mounts[len(mounts)-1].FSType != "autofs", nil
+	// The last one lies on top. The root of a chroot may not be in the table.
+	return len(mounts) == 0 || mounts[len(mounts)-1].FSType != "autofs", nil
 }

@@ -27,7 +27,8 @@ type Config struct {
 	// Errors and Warnings are in the order of the files and their lines.
 	Errors, Warnings []Mistake
 
-	tree *yaml.Node // the complete configuration, for Show
+	tree     *yaml.Node // the complete configuration, for Show
+	keepHost string     // what KeepHost has to write
 }
 
 // NamedChannel is a channel that can be used.
@@ -66,7 +67,7 @@ func Load(path string, env Environment) (*Config, error) {
 		env: env, config: &Config{}, root: mapping(),
 		origin: map[*yaml.Node]*document{}, documents: map[string]*document{}, repositories: map[string]*repository{},
 	}
-	l.walker = walker{getenv: env.Getenv, home: env.Home, mistake: l.wrong, found: l.note}
+	l.walker = walker{getenv: env.Getenv, home: env.Home, mistake: l.wrong, found: l.note, place: l.placeOf}
 	if err := l.readAll(path); err != nil {
 		return nil, err
 	}
@@ -121,6 +122,8 @@ func (l *loader) include(doc *document) {
 		key, value := doc.root.Content[i], doc.root.Content[i+1]
 		_, there := lookup(l.root, key.Value)
 		switch {
+		case key.Value == "include" && globs != nil:
+			l.wrong(key, nil, "`include` is set twice", "")
 		case key.Value == "include":
 			globs = append(globs, l.globs(doc, value)...)
 		case there != nil && there.Kind == yaml.MappingNode && value.Kind == yaml.MappingNode:
@@ -247,10 +250,46 @@ func (l *loader) finish() *Config {
 			}
 		}
 	}
-	same := func(a, b Mistake) bool { return a.Place == b.Place && a.Message == b.Message }
-	l.config.Errors = slices.CompactFunc(l.errors, same)
-	l.config.Warnings = slices.CompactFunc(l.warnings, same)
+	l.config.Errors, l.config.Warnings = unite(l.errors), unite(l.warnings)
 	l.config.tree = l.root
 	l.stopJobs()
 	return l.config
+}
+
+// unite makes one of the mistakes that several jobs inherit from one place.
+func unite(mistakes []Mistake) []Mistake {
+	var united []Mistake
+	for _, m := range mistakes {
+		if n := len(united); n > 0 && united[n-1].Place == m.Place && united[n-1].Message == m.Message {
+			if last := &united[n-1]; last.Scope.Part == m.Scope.Part {
+				last.Scope.Names = append(slices.Clone(last.Scope.Names), m.Scope.Names...)
+				continue
+			}
+		}
+		united = append(united, m)
+	}
+	return united
+}
+
+// wrongAt notes an error at the deepest key of the path that stands in the file.
+func (l *loader) wrongAt(scope []string, message string, path ...string) {
+	if node := l.where(l.root, path...); node != nil {
+		l.wrong(node, scope, message, "")
+		return
+	}
+	l.errors = append(l.errors, Mistake{Place: Place{File: l.config.Files[0]}, Message: message, Scope: scopeOf(scope)})
+}
+
+// decode fills a value from a tree that the walker has found right. What the library finds nevertheless is
+// said as it says it.
+func (l *loader) decode(node *yaml.Node, value any, path ...string) {
+	if err := decode(node, value); err != nil {
+		for _, e := range loadErrors(err) {
+			at := l.where(l.root, path...)
+			if at == nil {
+				at = node
+			}
+			l.wrong(at, path, e.Message, "")
+		}
+	}
 }

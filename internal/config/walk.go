@@ -18,6 +18,7 @@ type walker struct {
 	home    string
 	mistake func(node *yaml.Node, path []string, message, suggestion string)
 	found   func(thing, *yaml.Node, []string) // something that is looked at later
+	place   func(*yaml.Node) Place
 }
 
 // thing is a kind of value that is looked at once the tree is complete.
@@ -207,7 +208,10 @@ func (w *walker) each(node *yaml.Node, path []string, visit func(key, value *yam
 }
 
 func (w *walker) twice(key, first *yaml.Node, path []string) {
-	w.mistake(key, path, fmt.Sprintf("%s stands there twice, first in line %d", quote(label(path)), first.Line), "")
+	if len(path) <= 2 {
+		path = path[len(path)-1:] // a name or a section: that concerns everything
+	}
+	w.mistake(key, path, fmt.Sprintf("`%s` is set twice, first in %s", label(path), w.place(first)), "")
 }
 
 func (w *walker) unknown(key *yaml.Node, path, known []string) {

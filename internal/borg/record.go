@@ -1,0 +1,231 @@
+package borg
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"borgcron/internal/backup"
+)
+
+const (
+	maxText     = 500 // characters of a message
+	maxTail     = 50  // lines of the log
+	maxWarnings = 20  // of each kind; all are counted
+	maxErrors   = 20
+	maxPending  = 16
+)
+
+// record takes borg's log as it comes, in bounded memory.
+type record struct {
+	task   task
+	call   backup.Call
+	hide   *redactor
+	report backup.Report
+
+	errors  []Message // the first and the last
+	trace   string    // the exception of the last traceback
+	usage   string    // borg did not understand its command line
+	remote  string    // the last line of ssh or the server
+	pending []Message // warnings about a file whose file_status is still to come
+	others  []string  // warnings that are not about a file
+	more    int       // how many others there were beyond
+}
+
+func newRecord(t task, call backup.Call, hide *redactor) *record {
+	return &record{task: t, call: call, hide: hide}
+}
+
+// line takes one line of stderr.
+func (r *record) line(line []byte) {
+	m := ParseLine(line)
+	switch m.Type {
+	case "file_status":
+		r.status(m)
+	case "archive_progress", "progress_percent", "progress_message":
+		r.progress(m)
+	case "log_message":
+		r.message(m)
+	case "": // plain text
+		r.plain(m.Text)
+	default: // questions and their answers
+		r.tail(m.Text)
+	}
+}
+
+func (r *record) message(m Message) {
+	if m.Logger == "borg.output.list" && m.Level == "INFO" && r.task.list != nil {
+		r.task.list(m.Text)
+	}
+	if m.Logger == "borg.output.progress" { // progress in disguise
+		return
+	}
+	if strings.Contains(m.Text, traceback) {
+		r.trace = oneLine(m.Text)
+	}
+	r.tail(m.Text)
+	switch {
+	case m.isError():
+		if len(r.errors) == maxErrors {
+			r.errors = slices.Delete(r.errors, maxErrors/2, maxErrors/2+1)
+		}
+		r.errors = append(r.errors, m)
+	case m.Level == "WARNING":
+		r.warning(m)
+	}
+}
+
+// usageError is how Python's argument parser reports a mistake, in plain text.
+var usageError = regexp.MustCompile(`^borg[^:]*: error: `)
+
+func (r *record) plain(text string) {
+	if usageError.MatchString(text) {
+		r.usage = text
+	}
+	if strings.TrimSpace(text) != "" {
+		r.tail(text)
+	}
+}
+
+func (r *record) progress(m Message) {
+	p := backup.Progress{
+		Files: m.Files, OriginalSize: m.Original, DeduplicatedSize: m.Deduplicated, Current: m.Current, Total: m.Total,
+		Message: r.text(m.Text + m.Path),
+	}
+	if r.call.Progress != nil && p != (backup.Progress{}) { // the last of each kind is empty
+		r.call.Progress(p)
+	}
+}
+
+// text makes a message fit to be shown: one line without locations, secrets and control characters.
+func (r *record) text(s string) string {
+	return backup.CleanLine(r.hide.redact(oneLine(s)), maxText)
+}
+
+func (r *record) tail(s string) {
+	line := r.text(s)
+	if len(r.report.Tail) == maxTail {
+		r.report.Tail = slices.Delete(r.report.Tail, 0, 1)
+	}
+	r.report.Tail = append(r.report.Tail, line)
+}
+
+// warning takes a WARNING. That about a file comes before the file's status and says what is wrong; both
+// are one warning. borg 1.2 gives no message id to it.
+func (r *record) warning(m Message) {
+	if server, ok := strings.CutPrefix(m.Text, "Remote: "); ok {
+		r.remote = strings.TrimSpace(server)
+	} else if r.task.command == "create" && fileWarning(m) != backup.Other {
+		if len(r.pending) == maxPending {
+			r.warn(r.pending[0], "")
+			r.pending = r.pending[1:]
+		}
+		r.pending = append(r.pending, m)
+		return
+	}
+	if len(r.others) == maxWarnings {
+		r.more++
+		return
+	}
+	r.others = append(r.others, m.Text)
+}
+
+// status takes the letter of a file: C changed while it was read, E could not be read.
+func (r *record) status(m Message) {
+	if m.Status != "C" && m.Status != "E" {
+		return
+	}
+	about := func(w Message) bool { return strings.HasPrefix(comparable(w.Text), comparable(m.Path)+": ") }
+	if i := slices.IndexFunc(r.pending, about); i >= 0 {
+		r.warn(r.pending[i], m.Path)
+		r.pending = slices.DeleteFunc(r.pending, about)
+		return
+	}
+	said := Message{ID: "BackupError", Text: m.Path + ": could not be read"}
+	if m.Status == "C" {
+		said = Message{ID: "FileChangedWarning", Text: m.Path + changedText}
+	}
+	r.warn(said, m.Path)
+}
+
+// comparable makes the two ways in which borg spells bytes that are no UTF-8 the same.
+func comparable(path string) string { return strings.ReplaceAll(path, "\uFFFD", "?") }
+
+const changedText = ": file changed while we backed it up"
+
+// errnoText is borg's text of an error of the system about a file: PATH: OPERATION: [Errno N] ...
+var errnoText = regexp.MustCompile(`^(.*?): (?:\w+: )?\[Errno (\d+)\]`)
+
+// fileWarning tells the kind of a warning about a file, Other if it is about something else.
+func fileWarning(m Message) backup.WarningKind {
+	errno := ""
+	if match := errnoText.FindStringSubmatch(m.Text); match != nil {
+		errno = match[2]
+	}
+	switch {
+	case m.ID == "FileChangedWarning", strings.HasSuffix(m.Text, changedText):
+		return backup.Changed
+	case m.ID == "BackupRaceConditionError", strings.Contains(m.Text, " changed (race condition), skipping file"):
+		return backup.Changed // it was replaced between two looks
+	case m.ID == "BackupFileNotFoundError", errno == "2":
+		return backup.Vanished
+	case strings.HasPrefix(m.ID, "Backup"), errno != "":
+		return backup.Unreadable
+	}
+	return backup.Other
+}
+
+// warn counts a warning about a file and keeps the first of each kind.
+func (r *record) warn(m Message, path string) {
+	if match := errnoText.FindStringSubmatch(m.Text); path == "" && match != nil {
+		path = match[1]
+	}
+	if path == "" {
+		path, _ = strings.CutSuffix(m.Text, changedText)
+	}
+	r.add(backup.Warning{Kind: fileWarning(m), Message: r.text(m.Text), Path: backup.CleanLine(path, 4096)})
+}
+
+func (r *record) add(w backup.Warning) {
+	if r.report.Counts == nil {
+		r.report.Counts = map[backup.WarningKind]int{}
+	}
+	r.report.Counts[w.Kind]++
+	if r.report.Counts[w.Kind] <= maxWarnings {
+		r.report.Warnings = append(r.report.Warnings, w)
+	}
+	if r.call.Warn != nil {
+		r.call.Warn(w)
+	}
+}
+
+// end tells that no more lines come.
+func (r *record) end() {
+	for _, m := range r.pending {
+		r.warn(m, "")
+	}
+	r.pending = nil
+}
+
+// explain makes warnings of the reasons for an end with a warning's exit code. What ssh and the server
+// said is one only if nothing else is there to explain it: it may be a mere greeting.
+func (r *record) explain(code string) {
+	about := len(r.report.Warnings) > 0
+	for _, text := range r.others {
+		if !strings.HasPrefix(text, "Remote: ") {
+			about = true
+			r.add(backup.Warning{Kind: backup.Other, Message: r.text(text)})
+		}
+	}
+	for _, text := range r.others {
+		if !about {
+			r.add(backup.Warning{Kind: backup.Other, Message: r.text(text)})
+		}
+	}
+	if len(r.report.Warnings) == 0 {
+		r.add(backup.Warning{Kind: backup.Other, Message: "borg ended with a warning (" + code + ") and did not say which"})
+	}
+	if r.more > 0 {
+		r.report.Counts[backup.Other] += r.more
+	}
+}

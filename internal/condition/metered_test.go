@@ -1,0 +1,147 @@
+package condition
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/godbus/dbus/v5"
+	"github.com/godbus/dbus/v5/prop"
+
+	"borgcron/internal/backup"
+)
+
+const busConfig = `<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <listen>unix:path=%s</listen>
+  <auth>EXTERNAL</auth>
+  <policy context="default"><allow send_destination="*" eavesdrop="true"/><allow own="*"/><allow user="*"/></policy>
+</busconfig>
+`
+
+// startBus starts a bus of the test's own and returns its address.
+func startBus(t *testing.T) string {
+	t.Helper()
+	program, err := exec.LookPath("dbus-daemon")
+	if err != nil {
+		if os.Getenv("BORGCRON_MUST") == "all" {
+			t.Fatal("dbus-daemon is not installed")
+		}
+		t.Skip("dbus-daemon is not installed")
+	}
+	folder, err := os.MkdirTemp("", "bus") // the path of a socket must be short
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(folder) })
+	config := filepath.Join(folder, "config")
+	if err := os.WriteFile(config, fmt.Appendf(nil, busConfig, filepath.Join(folder, "bus")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	daemon := exec.Command(program, "--nofork", "--print-address", "--config-file="+config)
+	stdout, err := daemon.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := daemon.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		daemon.Process.Kill()
+		daemon.Wait()
+	})
+	if address, err := bufio.NewReader(stdout).ReadString('\n'); err != nil {
+		t.Fatalf("dbus-daemon: %q, %v", address, err)
+	}
+	return "unix:path=" + filepath.Join(folder, "bus")
+}
+
+func TestUnmetered(t *testing.T) {
+	address := startBus(t)
+	c := &Checker{Bus: address}
+	ask := func(t *testing.T, want string) {
+		t.Helper()
+		if reason, err := holds(t, c, backup.Conditions{Unmetered: true}); reason != want || err != nil {
+			t.Errorf("Holds = %q, %v, want %q", reason, err, want)
+		}
+	}
+	ask(t, "") // no NetworkManager
+
+	manager, err := dbus.Connect(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer manager.Close()
+	const name = "org.freedesktop.NetworkManager"
+	properties, err := prop.Export(manager, "/org/freedesktop/NetworkManager", prop.Map{
+		name: {"Metered": {Value: uint32(0)}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if reply, err := manager.RequestName(name, dbus.NameFlagDoNotQueue); err != nil || reply != dbus.RequestNameReplyPrimaryOwner {
+		t.Fatal(reply, err)
+	}
+	const metered = "the network connection is metered"
+	for value, want := range []string{"", metered, "", metered, "", ""} {
+		t.Run(fmt.Sprint("Metered ", value), func(t *testing.T) {
+			properties.SetMust(name, "Metered", uint32(value))
+			ask(t, want)
+		})
+	}
+	t.Run("of another type", func(t *testing.T) {
+		properties.SetMust(name, "Metered", "yes")
+		ask(t, "")
+	})
+}
+
+func TestNoBus(t *testing.T) {
+	for _, address := range []string{"unix:path=/nonexistent/bus", "nonsense", "unix:path=/etc/passwd"} {
+		if reason, err := holds(t, &Checker{Bus: address}, backup.Conditions{Unmetered: true}); reason != "" || err != nil {
+			t.Errorf("%s: %q, %v", address, reason, err)
+		}
+	}
+}
+
+// silent is a bus that takes connections and never says a word.
+func silent(t *testing.T) string {
+	t.Helper()
+	folder, err := os.MkdirTemp("", "bus")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(folder) })
+	listener, err := net.Listen("unix", filepath.Join(folder, "bus"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	return "unix:path=" + listener.Addr().String()
+}
+
+func TestSilentBus(t *testing.T) {
+	t.Parallel()
+	began := time.Now()
+	reason, err := holds(t, &Checker{Bus: silent(t)}, backup.Conditions{Unmetered: true})
+	if took := time.Since(began); reason != "" || err != nil || took < busTimeout || took > 4*busTimeout {
+		t.Errorf("Holds = %q, %v after %v", reason, err, took)
+	}
+}
+
+func TestSilentBusIsLeft(t *testing.T) {
+	stopped := errors.New("stopped by the user")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	time.AfterFunc(50*time.Millisecond, func() { cancel(stopped) })
+	job := &backup.Job{Conditions: backup.Conditions{Unmetered: true}}
+	if reason, err := (&Checker{Bus: silent(t)}).Holds(ctx, job); reason != "" || !errors.Is(err, stopped) {
+		t.Errorf("Holds = %q, %v", reason, err)
+	}
+}

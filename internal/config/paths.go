@@ -1,0 +1,112 @@
+package config
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/google/renameio/v2"
+)
+
+const (
+	systemState   = "/var/lib/borgcron"
+	systemRuntime = "/run/borgcron"
+)
+
+// decodePaths works out the folders and the name of this machine.
+func (l *loader) decodePaths() {
+	var paths Paths
+	if _, node := lookup(l.root, "paths"); node != nil {
+		l.decode(node, &paths)
+	}
+	c := l.config
+	c.State = string(paths.State)
+	if c.State == "" {
+		c.State = l.stateFolder()
+	}
+	c.State = filepath.Clean(c.State)
+	if given := l.env.Getenv("STATE_DIRECTORY"); given != "" {
+		folders := strings.Split(given, ":")
+		if !slices.ContainsFunc(folders, func(folder string) bool { return filepath.Clean(folder) == c.State }) {
+			l.wrongAt(nil, fmt.Sprintf("$STATE_DIRECTORY names another state folder than %s: two would be two locks; set `paths.state`, or take StateDirectory= out of the unit",
+				quote(c.State)), "paths", "state")
+		}
+	}
+	c.Runtime = string(paths.Runtime)
+	if c.Runtime == "" {
+		c.Runtime = l.runtimeFolder()
+	}
+	c.Runtime = filepath.Clean(c.Runtime)
+	l.decodeHost()
+	node := mapping()
+	node.Content = append(node.Content, text("state"), text(c.State), text("runtime"), text(c.Runtime))
+	set(l.root, "paths", node)
+	set(l.root, "host", text(c.Host))
+}
+
+func (l *loader) stateFolder() string {
+	entry, err := l.env.Machine.Lstat(systemState)
+	if l.env.UID == 0 || err == nil && entry.Mode.IsDir() && entry.UID == l.env.UID {
+		return systemState
+	}
+	if folder := l.env.Getenv("XDG_STATE_HOME"); filepath.IsAbs(folder) {
+		return filepath.Join(folder, "borgcron")
+	}
+	if l.env.Home == "" {
+		l.wrongAt(nil, "there is no home folder to keep the state in: set `paths.state`", "paths", "state")
+		return systemState
+	}
+	return filepath.Join(l.env.Home, ".local", "state", "borgcron")
+}
+
+func (l *loader) runtimeFolder() string {
+	if l.env.UID == 0 {
+		return systemRuntime
+	}
+	given, _, _ := strings.Cut(l.env.Getenv("RUNTIME_DIRECTORY"), ":")
+	if filepath.IsAbs(given) {
+		return given
+	}
+	if folder := l.env.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(folder) {
+		return filepath.Join(folder, "borgcron")
+	}
+	return filepath.Join(l.config.State, "run")
+}
+
+// decodeHost takes the name of this machine from the file, else from the state folder, else from the machine.
+func (l *loader) decodeHost() {
+	c := l.config
+	if _, node := lookup(l.root, "host"); node != nil {
+		if c.Host = node.Value; !validName.MatchString(c.Host) {
+			l.wrong(node, nil, "`host` has at most 64 letters, digits, _ . and -, and begins with a letter or a digit", "")
+		}
+		return
+	}
+	short, _, _ := strings.Cut(l.env.Hostname, ".")
+	if c.Host = short; !validName.MatchString(c.Host) {
+		c.Host = "localhost"
+	}
+	c.keepHost = c.Host
+	if kept, _, err := readFile(c.hostFile()); err == nil {
+		if name := strings.TrimSpace(string(kept)); validName.MatchString(name) {
+			c.Host, c.keepHost = name, ""
+		}
+	}
+}
+
+// hostFile is where the name of this machine is kept.
+func (c *Config) hostFile() string { return filepath.Join(c.State, "host") }
+
+// KeepHost writes the name of this machine to the state folder, if the configuration does not say it and it
+// is not there yet, so that a machine that is renamed goes on with its series of archives.
+func (c *Config) KeepHost() error {
+	if c.keepHost == "" {
+		return nil
+	}
+	if err := renameio.WriteFile(c.hostFile(), []byte(c.keepHost+"\n"), os.FileMode(0o644)); err != nil {
+		return fmt.Errorf("keep the host's name: %w", err)
+	}
+	return nil
+}
