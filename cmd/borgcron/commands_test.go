@@ -18,11 +18,11 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"replace": replace,
 }
 
-// await waits until a file is there, for at most half a minute: "await FILE".
+// await waits until a file holds something, or a word, for at most half a minute: "await FILE [WORD]".
 func await(ts *testscript.TestScript, _ bool, args []string) {
 	deadline := time.Now().Add(30 * time.Second)
 	for {
-		if data, err := os.ReadFile(ts.MkAbs(args[0])); err == nil && len(data) > 0 {
+		if data, err := os.ReadFile(ts.MkAbs(args[0])); err == nil && len(data) > 0 && strings.Contains(string(data), strings.Join(args[1:], " ")) {
 			return
 		}
 		if time.Now().After(deadline) {

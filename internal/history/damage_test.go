@@ -17,8 +17,8 @@ import (
 func filled(t *testing.T, path string, c *clock) {
 	t.Helper()
 	store := openStore(t, path, c.now)
-	for i := range 50 {
-		succeed(t, store, c, target("home", "/repo"), strings.Repeat("x", 200)+string(rune('A'+i)))
+	for i := range 12 {
+		succeed(t, store, c, target("home", "/repo"), strings.Repeat("x", 2000)+string(rune('A'+i)))
 	}
 	if err := store.Close(); err != nil {
 		t.Fatal(err)

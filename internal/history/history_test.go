@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -127,6 +128,7 @@ func TestRunIsKeptWhole(t *testing.T) {
 	s.endStep(create)
 	s.tell(backup.Event{Kind: backup.LockBroken, Holder: "pid 7"})
 	check := s.beginStep(backup.Check)
+	check.Report.CheckedRepository = true
 	check.Outcome, check.Problem, check.Alarm = backup.Failed, "check: damaged", true
 	s.endStep(check)
 	s.run.Steps = append(s.run.Steps, backup.StepResult{
@@ -189,6 +191,9 @@ func TestRunsNewestFirst(t *testing.T) {
 		if diff := cmp.Diff(test.want, ids); diff != "" {
 			t.Errorf("%+v (-want +got):\n%s", test.query, diff)
 		}
+	}
+	if jobs, err := store.Jobs(t.Context()); err != nil || !slices.Equal(jobs, []string{"home", "work"}) {
+		t.Errorf("jobs: %q, %v", jobs, err)
 	}
 	all, err := store.Runs(t.Context(), Query{})
 	if err != nil || len(all) != runs {

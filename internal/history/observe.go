@@ -220,7 +220,7 @@ func closeRun(ctx context.Context, tx *sql.Tx, run backup.Run) error {
 			notes = append(notes, note)
 		}
 	}
-	encoded, err := text(slices.Concat([]string{}, notes))
+	encoded, err := text(append([]string{}, notes...))
 	if err != nil {
 		return err
 	}

@@ -60,6 +60,23 @@ func (s *Store) Runs(ctx context.Context, query Query) (runs []backup.Run, err e
 	return runs, nil
 }
 
+// Jobs returns the names of all jobs of which a run is on record.
+func (s *Store) Jobs(ctx context.Context) (names []string, err error) {
+	err = s.read(ctx, func(tx *sql.Tx) error {
+		return each(ctx, tx, "SELECT DISTINCT job FROM runs WHERE outcome IS NOT NULL ORDER BY job", nil,
+			func(scan func(...any) error) error {
+				var name string
+				err := scan(&name)
+				names = append(names, name)
+				return err
+			})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("history: list jobs: %w", err)
+	}
+	return names, nil
+}
+
 // Run returns one run whole. Any part that begins its id, and no other one's, is enough.
 func (s *Store) Run(ctx context.Context, id string) (detail Detail, err error) {
 	err = s.read(ctx, func(tx *sql.Tx) error {
@@ -162,7 +179,7 @@ type stepRow struct {
 
 func selectSteps(ctx context.Context, tx *sql.Tx, run string) (steps []stepRow, err error) {
 	rows, err := tx.QueryContext(ctx, `SELECT id, step, outcome, started, ended, attempts, reason, problem, breached, alarm, notes,
-		archive, archive_id, archive_time, repository_id, files, original_size, deduplicated_size, repository_size, deleted, tail
+		archive, archive_id, archive_time, repository_id, files, original_size, deduplicated_size, repository_size, checked, deleted, tail
 		FROM steps WHERE run = ? ORDER BY started, id`, run)
 	if err != nil {
 		return nil, err
@@ -187,7 +204,7 @@ func scanStep(rows *sql.Rows) (step stepRow, err error) {
 	report := &step.Report
 	err = rows.Scan(&step.id, &step.Step, &outcome, &started, &ended, &step.Attempts, &step.Reason, &step.Problem, &step.Breached,
 		&step.Alarm, &notes, &archive.Name, &archive.ID, &archiveTime, &report.RepositoryID, &report.Files, &report.OriginalSize,
-		&report.DeduplicatedSize, &report.RepositorySize, &deleted, &tail)
+		&report.DeduplicatedSize, &report.RepositorySize, &report.CheckedRepository, &deleted, &tail)
 	if err != nil {
 		return step, err
 	}
@@ -206,7 +223,8 @@ func scanStep(rows *sql.Rows) (step stepRow, err error) {
 
 // readDetails reads what only one who looks at a single run wants to know.
 func (s *stepRow) readDetails(ctx context.Context, tx *sql.Tx) error {
-	err := each(ctx, tx, "SELECT number, message_id, message, temporary, wait, tail FROM attempts WHERE step = ? ORDER BY number", s.id,
+	of := []any{s.id}
+	err := each(ctx, tx, "SELECT number, message_id, message, temporary, wait, tail FROM attempts WHERE step = ? ORDER BY number", of,
 		func(scan func(...any) error) error {
 			var attempt backup.Attempt
 			var wait int64
@@ -222,7 +240,7 @@ func (s *stepRow) readDetails(ctx context.Context, tx *sql.Tx) error {
 	if err != nil {
 		return err
 	}
-	err = each(ctx, tx, "SELECT kind, message, path FROM warnings WHERE step = ? ORDER BY rowid", s.id,
+	err = each(ctx, tx, "SELECT kind, message, path FROM warnings WHERE step = ? ORDER BY rowid", of,
 		func(scan func(...any) error) error {
 			var warning backup.Warning
 			err := scan(&warning.Kind, &warning.Message, &warning.Path)
@@ -232,7 +250,7 @@ func (s *stepRow) readDetails(ctx context.Context, tx *sql.Tx) error {
 	if err != nil {
 		return err
 	}
-	return each(ctx, tx, "SELECT kind, count FROM counts WHERE step = ?", s.id,
+	return each(ctx, tx, "SELECT kind, count FROM counts WHERE step = ?", of,
 		func(scan func(...any) error) error {
 			var kind backup.WarningKind
 			var count int
@@ -245,9 +263,9 @@ func (s *stepRow) readDetails(ctx context.Context, tx *sql.Tx) error {
 		})
 }
 
-// each calls a function for every row of a query with one argument.
-func each(ctx context.Context, tx *sql.Tx, query string, arg any, do func(scan func(...any) error) error) error {
-	rows, err := tx.QueryContext(ctx, query, arg)
+// each calls a function for every row of a query.
+func each(ctx context.Context, tx *sql.Tx, query string, args []any, do func(scan func(...any) error) error) error {
+	rows, err := tx.QueryContext(ctx, query, args...)
 	if err != nil {
 		return err
 	}

@@ -35,6 +35,20 @@ type StepRow struct {
 	Attempts int            `json:"attempts"`
 	Reason   string         `json:"reason"`
 	Problem  string         `json:"problem"`
+
+	// Of one run that is looked at alone.
+	Failures []backup.Attempt           `json:"failures,omitempty"`
+	Warnings []backup.Warning           `json:"warnings,omitempty"`
+	Counts   map[backup.WarningKind]int `json:"counts,omitempty"`
+	Tail     []string                   `json:"tail,omitempty"`
+}
+
+// Details puts all that is on record of the steps into the row of the run.
+func (r *Row) Details(run backup.Run) {
+	for i, step := range run.Steps {
+		row := &r.Steps[i]
+		row.Failures, row.Warnings, row.Counts, row.Tail = step.Failures, step.Report.Warnings, step.Report.Counts, step.Report.Tail
+	}
 }
 
 // RowOf returns the stable form of a run.
@@ -53,7 +67,8 @@ func RowOf(run backup.Run) Row {
 	}
 	for _, step := range run.Steps {
 		row.Steps = append(row.Steps, StepRow{
-			step.Step, step.Outcome, step.Started, step.Ended, step.Attempts, step.Reason, step.Problem,
+			Step: step.Step, Outcome: step.Outcome, Started: step.Started, Ended: step.Ended,
+			Attempts: step.Attempts, Reason: step.Reason, Problem: step.Problem,
 		})
 	}
 	return row

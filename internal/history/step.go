@@ -66,10 +66,10 @@ func writeResult(ctx context.Context, tx *sql.Tx, id int64, result backup.StepRe
 	}
 	_, err = tx.ExecContext(ctx, `UPDATE steps SET outcome = ?, started = ?, ended = ?, attempts = ?, reason = ?, problem = ?,
 		breached = ?, alarm = ?, notes = ?, archive = ?, archive_id = ?, archive_time = ?, repository_id = ?, files = ?,
-		original_size = ?, deduplicated_size = ?, repository_size = ?, deleted = ?, tail = ? WHERE id = ?`,
+		original_size = ?, deduplicated_size = ?, repository_size = ?, checked = ?, deleted = ?, tail = ? WHERE id = ?`,
 		result.Outcome.String(), result.Started.UnixMicro(), result.Ended.UnixMicro(), result.Attempts, result.Reason, result.Problem,
 		result.Breached, result.Alarm, notes, archive.Name, archive.ID, micros(archive.Time), report.RepositoryID, report.Files,
-		report.OriginalSize, report.DeduplicatedSize, report.RepositorySize, deleted, strings.Join(report.Tail, "\n"), id)
+		report.OriginalSize, report.DeduplicatedSize, report.RepositorySize, report.CheckedRepository, deleted, strings.Join(report.Tail, "\n"), id)
 	return err
 }
 

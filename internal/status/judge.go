@@ -82,7 +82,7 @@ func JudgeUnseen(job *backup.Job) []Row {
 func judge(job string, record Record, now time.Time, configured bool) Row {
 	row := Row{
 		Job: job, Repository: record.Repository, Alarm: record.Alarm, Running: record.Running != nil,
-		Waiting: record.Waiting, LastRun: record.LastRun, Figures: record.Figures, Notes: slices.Concat([]string{}, record.Notes),
+		Waiting: record.Waiting, LastRun: record.LastRun, Figures: record.Figures, Notes: append([]string{}, record.Notes...),
 	}
 	if !record.NextDue.IsZero() {
 		row.NextDue = &record.NextDue

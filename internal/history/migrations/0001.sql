@@ -39,6 +39,7 @@ CREATE TABLE steps (
     original_size     INTEGER NOT NULL DEFAULT 0,
     deduplicated_size INTEGER NOT NULL DEFAULT 0,
     repository_size   INTEGER NOT NULL DEFAULT 0,
+    checked           INTEGER NOT NULL DEFAULT 0,   -- a check covered the repository part as a whole
     deleted           TEXT NOT NULL DEFAULT '[]',   -- the archives that prune deleted
     tail              TEXT NOT NULL DEFAULT ''      -- the end of the log; falls away before the rest
 ) STRICT;
