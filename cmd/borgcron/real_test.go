@@ -14,8 +14,8 @@ import (
 func borgs(t *testing.T) map[string]string {
 	t.Helper()
 	candidates := filepath.SplitList(os.Getenv("BORGCRON_TEST_BORGS"))
-	if path, err := exec.LookPath("borg"); err == nil {
-		candidates = append(candidates, path)
+	for _, folder := range filepath.SplitList(os.Getenv("PATH")) { // the first one is our own stand-in
+		candidates = append(candidates, filepath.Join(folder, "borg"))
 	}
 	tools, err := filepath.Glob("../../.tools/borg-*/bin/borg")
 	if err != nil {
@@ -29,7 +29,7 @@ func borgs(t *testing.T) map[string]string {
 		}
 		output, err := exec.Command(absolute, "--version").Output()
 		version, isBorg := strings.CutPrefix(strings.TrimSpace(string(output)), "borg ")
-		if err == nil && isBorg && version != "1.4.99" { // our own stand-in may be on PATH
+		if err == nil && isBorg && version != standInVersion {
 			found[version] = absolute
 		}
 	}

@@ -12,6 +12,8 @@ import (
 	"time"
 )
 
+const standInVersion = "1.4.99"
+
 // standInBorg answers for borg. Each call is noted as a line in $HOME/borg.calls. What it answers stands in
 // $HOME/borg.answers, a line an answer, "COMMAND word ...": the first call of a command gets its first line,
 // the second its second, further calls the last one. Without a line the command succeeds.
@@ -30,7 +32,7 @@ import (
 func standInBorg(args []string) int {
 	home := os.Getenv("HOME")
 	if len(args) == 1 && args[0] == "--version" {
-		fmt.Println("borg 1.4.99")
+		fmt.Println("borg " + standInVersion)
 		return 0
 	}
 	command := commandOf(args)

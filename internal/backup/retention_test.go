@@ -35,6 +35,13 @@ func TestRetentionApply(t *testing.T) {
 		"d.checkpoint 2026-06-15 10:00:00", "d.checkpoint.1 2026-06-15 09:00:00", "c 2026-06-15 08:00:00", "b 2026-06-14 08:00:00",
 	}
 	twins := []string{"c 2026-06-15 08:00:00", "a 2026-06-15 08:00:00", "b 2026-06-15 08:00:00"}
+	quarters := []string{
+		"h 2026-03-31 00:00:00", "g 2026-03-30 00:00:00", "f 2026-03-29 23:59:59", "e 2025-12-29 00:00:00",
+		"d 2025-12-28 23:59:59", "c 2021-01-03 23:59:59", "b 2020-09-28 00:00:00", "a 2020-09-27 23:59:59",
+	}
+	months := []string{
+		"e 2026-03-31 18:30:00", "d 2026-03-31 18:29:59", "c 2025-12-31 18:30:00", "b 2025-12-31 18:29:59", "a 2025-09-30 18:29:59",
+	}
 	for _, test := range []struct {
 		name  string
 		rules backup.Retention
@@ -56,6 +63,10 @@ func TestRetentionApply(t *testing.T) {
 		{"weeks of 2025 and 2026", backup.Retention{Weekly: backup.All}, "UTC", week, "g:weekly #1 e:weekly #2 b:weekly #3 a:weekly #4"},
 		{"quarters", backup.Retention{ThreeMonthly: backup.All}, "UTC", week, "g:quarterly_3monthly #1 a:quarterly_3monthly #2"},
 		{"13 weeks", backup.Retention{ThirteenWeekly: backup.All}, "UTC", week, "g:quarterly_13weekly #1 a:quarterly_13weekly #2"},
+		{"the edges of 13 weeks", backup.Retention{ThirteenWeekly: backup.All}, "UTC", quarters,
+			"h:quarterly_13weekly #1 f:quarterly_13weekly #2 d:quarterly_13weekly #3 c:quarterly_13weekly #4 a:quarterly_13weekly #5"},
+		{"the edges of 3 months", backup.Retention{ThreeMonthly: backup.All}, "Asia/Kolkata",
+			months, "e:quarterly_3monthly #1 d:quarterly_3monthly #2 b:quarterly_3monthly #3 a:quarterly_3monthly #4"},
 		{"equal times keep their order", backup.Retention{Last: 2}, "UTC", twins, "c:secondly #1 b:secondly[oldest] #2"},
 		{"the newest checkpoint alone stays", backup.Retention{Daily: 1}, "UTC", cut, "d.checkpoint:checkpoint c:daily #1"},
 		{"an overtaken checkpoint goes", backup.Retention{Daily: 5}, "UTC", append([]string{"e 2026-06-15 11:00:00"}, cut...), "e:daily #1 b:daily #2"},

@@ -90,7 +90,7 @@ func (r *record) fatal(code int) *backup.Failure {
 	failure.Code, failure.ID = code, last.ID
 	known, ok := find(last.ID, code)
 	if !ok {
-		known, ok = findText(failure.Message)
+		known, ok = findText(last.Text + r.trace)
 	}
 	switch {
 	case ok:

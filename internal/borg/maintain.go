@@ -20,7 +20,6 @@ func (c *Client) Prune(ctx context.Context, call backup.Call, dryRun bool) (back
 	if err := c.knowsRules(ctx, call); err != nil {
 		return backup.Report{}, during("prune", err)
 	}
-	zone := c.zone(call.Repository)
 	list := &listing{zone: c.zone(call.Repository)}
 	o := append(options{"--list"}, keep...)
 	o.flag("dry-run", dryRun)

@@ -9,9 +9,10 @@ import (
 )
 
 const (
-	maxText     = 500 // characters of a message
-	maxTail     = 50  // lines of the log
-	maxWarnings = 20  // of each kind; all are counted
+	maxText     = 500  // characters of a message
+	maxRaw      = 4096 // bytes of a message that are looked at for that
+	maxTail     = 50   // lines of the log
+	maxWarnings = 20   // of each kind; all are counted
 	maxErrors   = 20
 	maxPending  = 16
 )
@@ -28,6 +29,7 @@ type record struct {
 	usage   string    // borg did not understand its command line
 	remote  string    // the last line of ssh or the server
 	pending []Message // warnings about a file whose file_status is still to come
+	last    []string  // the lines for the tail, as they came
 	others  []string  // warnings that are not about a file
 	more    int       // how many others there were beyond
 }
@@ -99,15 +101,19 @@ func (r *record) progress(m Message) {
 
 // text makes a message fit to be shown: one line without locations, secrets and control characters.
 func (r *record) text(s string) string {
-	return backup.CleanLine(r.hide.redact(oneLine(s)), maxText)
+	s = oneLine(s)
+	if len(s) > maxRaw { // at a blank: half a location would not be found
+		s = s[:max(0, strings.LastIndexByte(s[:maxRaw], ' '))]
+	}
+	return backup.CleanLine(r.hide.redact(s), maxText)
 }
 
+// tail keeps a line for the end of the log. It is made fit to be shown when all have come: most never are.
 func (r *record) tail(s string) {
-	line := r.text(s)
-	if len(r.report.Tail) == maxTail {
-		r.report.Tail = slices.Delete(r.report.Tail, 0, 1)
+	if len(r.last) == maxTail {
+		r.last = slices.Delete(r.last, 0, 1)
 	}
-	r.report.Tail = append(r.report.Tail, line)
+	r.last = append(r.last, s)
 }
 
 // warning takes a WARNING. That about a file comes before the file's status and says what is wrong; both
@@ -183,15 +189,21 @@ func (r *record) warn(m Message, path string) {
 	if path == "" {
 		path, _ = strings.CutSuffix(m.Text, changedText)
 	}
-	r.add(backup.Warning{Kind: fileWarning(m), Message: r.text(m.Text), Path: backup.CleanLine(path, 4096)})
+	r.add(fileWarning(m), m.Text, path)
 }
 
-func (r *record) add(w backup.Warning) {
+// add counts a warning, and keeps and tells it if there are few of its kind or somebody wants to know.
+func (r *record) add(kind backup.WarningKind, text, path string) {
 	if r.report.Counts == nil {
 		r.report.Counts = map[backup.WarningKind]int{}
 	}
-	r.report.Counts[w.Kind]++
-	if r.report.Counts[w.Kind] <= maxWarnings {
+	r.report.Counts[kind]++
+	keep := r.report.Counts[kind] <= maxWarnings
+	if !keep && r.call.Warn == nil {
+		return
+	}
+	w := backup.Warning{Kind: kind, Message: r.text(text), Path: backup.Clean(path)}
+	if keep {
 		r.report.Warnings = append(r.report.Warnings, w)
 	}
 	if r.call.Warn != nil {
@@ -205,6 +217,9 @@ func (r *record) end() {
 		r.warn(m, "")
 	}
 	r.pending = nil
+	for _, s := range r.last {
+		r.report.Tail = append(r.report.Tail, r.text(s))
+	}
 }
 
 // explain makes warnings of the reasons for an end with a warning's exit code. What ssh and the server
@@ -214,16 +229,16 @@ func (r *record) explain(code string) {
 	for _, text := range r.others {
 		if !strings.HasPrefix(text, "Remote: ") {
 			about = true
-			r.add(backup.Warning{Kind: backup.Other, Message: r.text(text)})
+			r.add(backup.Other, text, "")
 		}
 	}
 	for _, text := range r.others {
 		if !about {
-			r.add(backup.Warning{Kind: backup.Other, Message: r.text(text)})
+			r.add(backup.Other, text, "")
 		}
 	}
 	if len(r.report.Warnings) == 0 {
-		r.add(backup.Warning{Kind: backup.Other, Message: "borg ended with a warning (" + code + ") and did not say which"})
+		r.add(backup.Other, "borg ended with a warning ("+code+") and did not say which", "")
 	}
 	if r.more > 0 {
 		r.report.Counts[backup.Other] += r.more

@@ -104,10 +104,7 @@ func perform(ctx context.Context, env *environment, loaded *config.Config, chose
 	}
 	defer parts.close()
 	run := env.newRunner(loaded, parts, env.printers(json, options.Progress)...)
-	code := 0
-	if !loaded.OK() {
-		code = exitFailed
-	}
+	code := configurationCode(loaded)
 	for _, unknown := range chosen.unknown {
 		env.Log.Error(unknown)
 		code = exitFailed
@@ -126,6 +123,21 @@ func perform(ctx context.Context, env *environment, loaded *config.Config, chose
 		return exitError{code: code}
 	}
 	return nil
+}
+
+// configurationCode is what mistakes that spoil no job of this run ask for: jobs of an included file that
+// could not be read are not known and so not run; a channel that is left out cannot tell.
+func configurationCode(loaded *config.Config) int {
+	code := 0
+	for _, mistake := range loaded.Errors {
+		switch mistake.Scope.Part {
+		case config.InFile:
+			code = worseCode(code, exitFailed)
+		case config.InChannel, config.InMetrics:
+			code = worseCode(code, exitWarning)
+		}
+	}
+	return code
 }
 
 // worseCode returns the graver of two exit codes of run: 2, 1, 75, 0.

@@ -44,6 +44,14 @@ func (env *environment) newParts(ctx context.Context, loaded *config.Config) (*p
 		client: &borg.Client{Environ: env.Environ, Secret: env.readSecret, State: loaded.State, Now: env.Now},
 		locks:  &lock.Locker{Dir: filepath.Join(loaded.State, "locks"), Now: env.Now},
 	}
+	if err := loaded.KeepHost(); err != nil {
+		env.Log.Warn("archives may get another host's name one day", "error", err)
+	}
+	for _, job := range loaded.Jobs {
+		if err := status.FirstSeen(loaded.State, job, env.Now()); err != nil {
+			env.Log.Warn("writing the status file", "job", job.Name, "error", err)
+		}
+	}
 	store, err := history.Open(ctx, filepath.Join(loaded.State, "history.db"), env.Now)
 	if err != nil {
 		env.Log.Error("the history cannot be used; prune and compact wait", "error", err)
@@ -64,11 +72,12 @@ func (env *environment) newRunner(loaded *config.Config, p *parts, printers ...r
 		observers = append(observers, p.history)
 	}
 	observers = append(observers, &status.Writer{State: loaded.State, Now: env.Now})
+	hidden := secretVariables(loaded)
 	return &runner.Runner{
 		Borg:      p.client,
 		Locks:     p.locks,
-		Preflight: condition.New(env.Environ),
-		Hooks:     &hook.Runner{Environ: env.Environ, Hide: secretVariables(loaded)},
+		Preflight: &condition.Checker{Environ: hook.Environ(env.Environ, hidden)},
+		Hooks:     &hook.Runner{Environ: env.Environ, Hide: hidden, Line: env.hookLine},
 		Records:   p.records,
 		Observers: observers,
 		Names:     names(loaded.Host),
@@ -76,6 +85,9 @@ func (env *environment) newRunner(loaded *config.Config, p *parts, printers ...r
 		Log:       env.Log,
 	}
 }
+
+// hookLine shows what a hook prints.
+func (env *environment) hookLine(line string) { env.Log.Info("hook: " + line) }
 
 func (env *environment) readSecret(ctx context.Context, s backup.Secret) ([]byte, error) {
 	return secret.Read(ctx, s, env.Environ)
@@ -85,7 +97,8 @@ func (env *environment) readSecret(ctx context.Context, s backup.Secret) ([]byte
 func (env *environment) readConfig() (*config.Config, error) {
 	home, _ := os.UserHomeDir() // "" where there is none: then only absolute places are looked at
 	where := config.Environment{
-		Getenv: env.Getenv, UID: os.Getuid(), Home: home, Hostname: hostname(), Owner: env.ConfigOwner,
+		Getenv: env.Getenv, UID: os.Getuid(), Home: home, Hostname: hostname(),
+		User: username(), Owner: env.ConfigOwner,
 	}
 	path, err := config.Find(env.ConfigFile, where)
 	if err != nil {
@@ -108,11 +121,15 @@ func secretVariables(loaded *config.Config) []string {
 }
 
 func names(host string) backup.Names {
-	names := backup.Names{Hostname: host, FQDN: hostname()}
-	if current, err := user.Current(); err == nil {
-		names.User = current.Username
+	return backup.Names{Hostname: host, FQDN: hostname(), User: username()}
+}
+
+func username() string {
+	current, err := user.Current()
+	if err != nil {
+		return os.Getenv("USER")
 	}
-	return names
+	return current.Username
 }
 
 func hostname() string {

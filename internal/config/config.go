@@ -77,6 +77,8 @@ func Load(path string, env Environment) (*Config, error) {
 	l.decodeRepositories()
 	l.decodeChannels()
 	l.decodeJobs()
+	l.checkUnavailable()
+	l.leaveOut()
 	l.checkPatterns()
 	l.checkFound()
 	l.bootstrap()

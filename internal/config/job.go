@@ -59,7 +59,6 @@ func (l *loader) decodeJob(j *job, name string) {
 	}
 	l.repositoriesOf(j)
 	l.checkJob(j, &file)
-	l.channelsOf(j, &file)
 	l.showWorkedOut(j)
 }
 

@@ -57,15 +57,15 @@ type Mistake struct {
 	Scope      Scope  `json:"-"`
 }
 
-// Print writes the mistake for people: where, what, the line with a mark under the column, and the nearest
-// valid word.
-func (m Mistake) Print(w io.Writer) error {
+// Print writes the mistake for people: where, the kind ("error: "), what, the line with a mark under the
+// column, and the nearest valid word.
+func (m Mistake) Print(w io.Writer, kind string) error {
 	var text strings.Builder
 	text.WriteString(backup.Clean(m.File))
 	if m.Line > 0 {
 		fmt.Fprintf(&text, ":%d:%d", m.Line, m.Column)
 	}
-	fmt.Fprintf(&text, ": %s\n", m.Message)
+	fmt.Fprintf(&text, ": %s%s\n", kind, m.Message)
 	if m.Source != "" {
 		source, mark := window(m.Source, m.Column)
 		fmt.Fprintf(&text, "    %s\n    %s^\n", source, strings.Repeat(" ", mark))

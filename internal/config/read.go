@@ -17,10 +17,11 @@ const maxFile = 1 << 20
 
 // document is one configuration file that was read.
 type document struct {
-	path  string
-	mode  fs.FileMode
-	lines []string
-	root  *yaml.Node // nil if it is empty
+	path   string
+	mode   fs.FileMode
+	lines  []string
+	secret bool       // it has a secret in it
+	root   *yaml.Node // nil if it is empty
 }
 
 // readFile reads a regular file of bounded size. It never waits: a pipe without a writer is opened at once,

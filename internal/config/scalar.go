@@ -99,23 +99,16 @@ func ParseDuration(text string) (time.Duration, error) {
 	return total, nil
 }
 
-// formatDuration writes a duration as a configuration file has it, in the biggest units.
+// formatDuration writes a duration as people say it: 30h and 7d, not 1d6h and 1w.
 func formatDuration(d time.Duration) string {
-	if d < time.Second {
-		return "0s"
-	}
-	var text strings.Builder
+	d = d.Truncate(time.Second)
 	for _, unit := range []string{"w", "d", "h", "m", "s"} {
 		size := durationUnits[unit]
-		if unit == "w" && d%size != 0 {
-			continue // 30d reads better than 4w2d
-		}
-		if n := d / size; n > 0 {
-			fmt.Fprintf(&text, "%d%s", n, unit)
-			d -= n * size
+		if least := 2 * size; d > 0 && d%size == 0 && (d >= least || size <= time.Hour) {
+			return fmt.Sprintf("%d%s", d/size, unit)
 		}
 	}
-	return text.String()
+	return "0s"
 }
 
 // Form says how it is written.
@@ -183,7 +176,9 @@ func (e *Every) UnmarshalText(text []byte) error {
 }
 
 // Form says how it is written.
-func (Size) Form() Form { return Form{Wants: "a size such as 500MB or 2GiB", Pattern: sizePattern + `|none`} }
+func (Size) Form() Form {
+	return Form{Wants: "a size such as 500MB or 2GiB", Pattern: sizePattern + `|none`}
+}
 
 // UnmarshalText reads it.
 func (s *Size) UnmarshalText(text []byte) error {

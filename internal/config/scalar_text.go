@@ -43,10 +43,10 @@ type Chunker string
 // Form says how it is written.
 func (Path) Form() Form { return Form{Wants: "a path such as /srv/data", Pattern: `[/~].*|.*\$\{.*|`} }
 
-// UnmarshalText reads it.
+// UnmarshalText reads it. Where it may be empty the key says.
 func (p *Path) UnmarshalText(text []byte) error {
 	*p = Path(text)
-	if !filepath.IsAbs(string(text)) {
+	if len(text) > 0 && !filepath.IsAbs(string(text)) {
 		return errors.New("wants a whole path that begins with / or ~/")
 	}
 	return nil

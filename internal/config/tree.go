@@ -1,8 +1,10 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -15,19 +17,26 @@ const maxNodes = 100_000
 // parse reads one document of YAML and returns its root, in which every alias is replaced by a copy of what
 // it stands for and every merge key by the keys that it merges, so that nobody else has to know of them.
 func parse(text []byte) (*yaml.Node, error) {
-	var documents []*yaml.Node
-	if err := yaml.Load(text, &documents, yaml.WithAllDocuments()); err != nil {
+	loader, err := yaml.NewLoader(bytes.NewReader(text))
+	if err != nil {
 		return nil, err
 	}
-	if len(documents) == 0 || len(documents[0].Content) == 0 {
+	var document, second yaml.Node
+	if err := loader.Load(&document); errors.Is(err, io.EOF) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	if err := loader.Load(&second); err == nil {
+		return nil, errorAt(&second, "a second document begins here; a configuration file holds one")
+	} else if !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	if document.Kind != yaml.DocumentNode || len(document.Content) == 0 {
 		return nil, nil
 	}
-	if len(documents) > 1 {
-		second := documents[1]
-		return nil, yaml.NewLoadError(yaml.ComposerStage, "a second document begins here: a configuration file holds one", yaml.Mark{Line: second.Line, Column: 1}, nil)
-	}
 	flat := flattener{open: map[*yaml.Node]bool{}}
-	return flat.copy(documents[0].Content[0])
+	return flat.copy(document.Content[0])
 }
 
 // flattener copies a tree without aliases and merge keys.

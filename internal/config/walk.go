@@ -129,8 +129,8 @@ func (w *walker) scalar(node *yaml.Node, t reflect.Type, tag reflect.StructTag, 
 	if node.Kind != yaml.ScalarNode {
 		return w.wrongType(node, path, value.Form().Wants)
 	}
-	if node.Value == "" && tag.Get("empty") != "" {
-		return true
+	if node.Value == "" && t == reflect.TypeFor[Path]() {
+		return tag.Get("empty") != "" || w.fail(node, path, "is empty", "")
 	}
 	if err := value.UnmarshalText([]byte(node.Value)); err != nil {
 		message := err.Error()

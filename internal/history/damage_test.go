@@ -59,7 +59,7 @@ func TestDamagedHistoryIsSetAside(t *testing.T) {
 		"garbage":     write(bytes.Repeat([]byte("garbage "), 4096)),
 		"short":       write([]byte("SQLite format 3\x00")),
 		"truncated":   change(func(data []byte) []byte { return data[:len(data)/2] }),
-		"cut in page": change(func(data []byte) []byte { return data[:len(data)-1000] }),
+		"a page less": change(func(data []byte) []byte { return data[:len(data)-4096] }),
 		"holes":       change(func(data []byte) []byte { clear(data[4096*3:]); return data }),
 		"newer":       query("PRAGMA user_version = 1000"),
 		"foreign":     query("PRAGMA application_id = 7"),

@@ -26,8 +26,12 @@ type Detail struct {
 	Heard time.Time // its last sign of life
 }
 
-// ErrNoRun says that there is no run with such an id.
-var ErrNoRun = errors.New("there is no such run")
+var (
+	// ErrNoRun says that there is no run with such an id.
+	ErrNoRun = errors.New("there is no such run")
+	// ErrAmbiguous says that several runs have an id that begins so; the error names some.
+	ErrAmbiguous = errors.New("several runs begin so")
+)
 
 const runColumns = "id, job, repository, outcome, started, ended, heard, problem, notes"
 
@@ -115,7 +119,7 @@ func resolve(ctx context.Context, tx *sql.Tx, prefix string) (string, error) {
 	case len(found) == 0:
 		return "", ErrNoRun
 	case len(found) > 1 && found[0] != prefix:
-		return "", fmt.Errorf("several runs begin so: %s", strings.Join(found, ", "))
+		return "", fmt.Errorf("%w: %s", ErrAmbiguous, strings.Join(found, ", "))
 	}
 	return found[0], nil
 }

@@ -136,7 +136,7 @@ func public(text, otherwise string, t backup.Target) string {
 	}
 	hidden := secretWords(t)
 	for _, word := range strings.Fields(text) {
-		word = strings.Trim(word, "(),;:.!?")
+		word = strings.Trim(word, "(),;:.!?`")
 		if !isPlain(strings.TrimPrefix(word, "guard.min_")) && !isPlain(strings.TrimPrefix(word, "guard.max_")) || slices.Contains(hidden, strings.ToLower(word)) {
 			return otherwise
 		}

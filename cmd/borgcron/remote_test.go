@@ -1,0 +1,124 @@
+package main
+
+import (
+	"crypto/rand"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// remote is a home with a configuration whose repository lies behind the relay.
+type remote struct {
+	t      *testing.T
+	server *sshServer
+	home   string
+	borg   string
+}
+
+func newRemote(t *testing.T, borg, more string) *remote {
+	t.Helper()
+	r := &remote{t: t, server: startSSH(t), home: t.TempDir(), borg: borg}
+	config := fmt.Sprintf(`
+repositories:
+  far:
+    location: %s
+    borg: %s
+    remote_path: %s
+    encryption: none
+    ssh: {identity: %s, known_hosts: %s}
+jobs:
+  home:
+    repository: far
+    sources: [%s]
+    compression: none
+    retry: {retries: 3, wait: 1s}
+%s`, r.server.location(filepath.Join(r.home, "repo")), borg, borg, r.server.identity, r.server.knownHosts,
+		filepath.Join(r.home, "data"), more)
+	check(t, os.WriteFile(filepath.Join(r.home, "borgcron.yaml"), []byte(config), 0o600))
+	check(t, os.Mkdir(filepath.Join(r.home, "data"), 0o755))
+	return r
+}
+
+// borgcron runs it and returns what it printed on both outputs.
+func (r *remote) borgcron(args ...string) (string, error) {
+	command := exec.CommandContext(r.t.Context(), "borgcron", args...)
+	command.Env = append(os.Environ(), "HOME="+r.home, "XDG_STATE_HOME="+filepath.Join(r.home, "state"),
+		"BORGCRON_CONFIG="+filepath.Join(r.home, "borgcron.yaml"))
+	output, err := command.CombinedOutput()
+	return string(output), err
+}
+
+func (r *remote) must(args ...string) string {
+	r.t.Helper()
+	output, err := r.borgcron(args...)
+	if err != nil {
+		r.t.Fatalf("borgcron %v: %v\n%s", args, err, output)
+	}
+	return output
+}
+
+func eachBorg(t *testing.T, test func(t *testing.T, borg string)) {
+	for version, path := range borgs(t) {
+		t.Run(version, func(t *testing.T) { test(t, path) })
+	}
+}
+
+// After a cut in the middle of a first backup the retry sends only what is missing: what a checkpoint
+// holds is in the repository already.
+func TestRetrySendsOnlyWhatIsMissing(t *testing.T) {
+	eachBorg(t, func(t *testing.T, borg string) {
+		const file, files = 8 << 20, 12
+		r := newRemote(t, borg, "    checkpoint_interval: 1s\n    borg_options: {create: [--upload-buffer=1]}\n")
+		for i := range files {
+			data := make([]byte, file)
+			_, _ = rand.Read(data)
+			check(t, os.WriteFile(filepath.Join(r.home, "data", fmt.Sprint(i)), data, 0o600))
+		}
+		limit := filepath.Join(r.home, "borgcron.yaml")
+		text, err := os.ReadFile(limit)
+		check(t, err)
+		check(t, os.WriteFile(limit, []byte(strings.Replace(string(text), "    encryption: none\n",
+			"    encryption: none\n    upload_limit: 24MiB/s\n", 1)), 0o600))
+		r.must("init")
+		const cutAt = 72 << 20 // some three checkpoints in
+		r.server.relay.sent.Store(0)
+		r.server.relay.cutAt.Store(cutAt)
+		output := r.must("run")
+		if !strings.Contains(output, "create failed") || !strings.Contains(output, "home on far: succeeded") {
+			t.Fatalf("no cut and recovery:\n%s", output)
+		}
+		sent := r.server.relay.sent.Load()
+		again := sent - file*files
+		t.Logf("cut after %d MiB of %d; sent %d MiB in all, %d MiB of them twice", cutAt>>20, file*files>>20, sent>>20, again>>20)
+		if again > 32<<20 {
+			t.Errorf("%d bytes were sent twice: more than what one checkpoint interval holds", again)
+		}
+		if listed := r.must("borg", "home", "--", "list", "--short"); strings.Count(listed, "home-") != 1 {
+			t.Errorf("one run, one archive; borg lists:\n%s", listed)
+		}
+	})
+}
+
+// A server that refuses for a while is transient; one with an unknown host key is not asked twice for long.
+func TestRemoteRefusedThenBack(t *testing.T) {
+	eachBorg(t, func(t *testing.T, borg string) {
+		r := newRemote(t, borg, "")
+		check(t, os.WriteFile(filepath.Join(r.home, "data", "a"), []byte("one"), 0o600))
+		r.must("init")
+		r.server.relay.refused.Store(true)
+		output, err := r.borgcron("run", "--skip", "check")
+		if err == nil || !strings.Contains(output, "home on far: failed") {
+			t.Fatalf("a run without a server: %v\n%s", err, output)
+		}
+		if strings.Contains(output, r.home) || strings.Contains(output, fmt.Sprint(r.server.relay.port)) {
+			t.Errorf("the location is shown:\n%s", output)
+		}
+		r.server.relay.refused.Store(false)
+		if output := r.must("run"); !strings.Contains(output, "home on far: succeeded") {
+			t.Errorf("after it came back:\n%s", output)
+		}
+	})
+}

@@ -1,0 +1,267 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// Machine is what the checks of permissions ask the machine.
+type Machine interface {
+	Lstat(path string) (Entry, error)
+	LookPath(program string) (string, error)
+	UserID(name string) (int, error)
+}
+
+// Entry is a file or a folder.
+type Entry struct {
+	UID  int
+	Mode fs.FileMode
+	Link string // what a symbolic link leads to
+}
+
+// thisMachine is the machine that the program runs on.
+type thisMachine struct{}
+
+// Lstat looks at a path without following it.
+func (thisMachine) Lstat(path string) (Entry, error) {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return Entry{}, err
+	}
+	entry := Entry{UID: -1, Mode: info.Mode()}
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		entry.UID = int(stat.Uid)
+	}
+	if info.Mode()&fs.ModeSymlink != 0 {
+		entry.Link, err = os.Readlink(path)
+	}
+	return entry, err
+}
+
+// LookPath finds a program on PATH.
+func (thisMachine) LookPath(program string) (string, error) { return exec.LookPath(program) }
+
+// UserID returns the number of a user.
+func (thisMachine) UserID(name string) (int, error) {
+	found, err := user.Lookup(name)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(found.Uid)
+}
+
+// risk is what is unsafe about a path.
+type risk struct {
+	message string
+	warning bool // a group that can write is only doubtful
+}
+
+// risks tells who else could change what is at a path: by writing to it, to what its links lead to, or to a
+// folder above any of them. What cannot be looked at is no risk here; whoever needs it will say so.
+func risks(machine Machine, path string, owners []int) []risk {
+	var found []risk
+	add := func(r risk) {
+		if !slices.Contains(found, r) {
+			found = append(found, r)
+		}
+	}
+	links := 0
+	pending := strings.Split(filepath.Clean(path), "/")[1:]
+	here := "/"
+	check := func(path string) (Entry, bool) {
+		entry, err := machine.Lstat(path)
+		if err != nil {
+			return entry, false
+		}
+		for _, r := range risksOf(path, entry, owners) {
+			add(r)
+		}
+		return entry, true
+	}
+	if _, ok := check(here); !ok {
+		return nil
+	}
+	for len(pending) > 0 {
+		name := pending[0]
+		pending = pending[1:]
+		switch name {
+		case "", ".":
+			continue
+		case "..":
+			here = filepath.Dir(here)
+			continue
+		}
+		next := filepath.Join(here, name)
+		entry, ok := check(next)
+		if !ok {
+			return found
+		}
+		if entry.Mode&fs.ModeSymlink == 0 {
+			here = next
+			continue
+		}
+		if links++; links > 40 {
+			return found
+		}
+		if filepath.IsAbs(entry.Link) {
+			here = "/"
+		}
+		pending = append(strings.Split(entry.Link, "/"), pending...)
+	}
+	return found
+}
+
+// risksOf judges one entry. A sticky folder such as /tmp is safe for what the owners have in it, and that is
+// judged with the entry below.
+func risksOf(path string, entry Entry, owners []int) []risk {
+	var found []risk
+	if entry.UID >= 0 && !slices.Contains(owners, entry.UID) {
+		found = append(found, risk{message: fmt.Sprintf("%s belongs to neither root nor the owner that --config-owner names (user id %d)", quote(path), entry.UID)})
+	}
+	sticky := entry.Mode.IsDir() && entry.Mode&fs.ModeSticky != 0
+	switch {
+	case entry.Mode&fs.ModeSymlink != 0 || sticky:
+	case entry.Mode.Perm()&0o002 != 0:
+		found = append(found, risk{message: fmt.Sprintf("%s can be written by everybody", quote(path))})
+	case entry.Mode.Perm()&0o020 != 0:
+		found = append(found, risk{message: fmt.Sprintf("%s can be written by its group", quote(path)), warning: true})
+	}
+	return found
+}
+
+// owners are the users that root trusts with its configuration.
+func (l *loader) owners() []int {
+	owners := []int{0}
+	if l.env.Owner != "" {
+		if id, err := l.env.Machine.UserID(l.env.Owner); err == nil {
+			owners = append(owners, id)
+		}
+	}
+	return owners
+}
+
+// unsafeFile checks as root who can write a configuration file, and tells whether it must not be used.
+func (l *loader) unsafeFile(path string, scope Scope) bool {
+	if l.env.UID != 0 {
+		return false
+	}
+	if l.env.Owner != "" && scope.Part == Whole && len(l.owners()) < 2 {
+		l.errors = append(l.errors, Mistake{Place: Place{File: path}, Message: "--config-owner names a user that is not known: " + quote(l.env.Owner)})
+	}
+	unsafe := false
+	for _, r := range risks(l.env.Machine, path, l.owners()) {
+		m := Mistake{Place: Place{File: path}, Message: "unsafe for root: " + r.message, Scope: scope}
+		if r.warning {
+			l.warnings = append(l.warnings, m)
+		} else {
+			l.errors = append(l.errors, m)
+			unsafe = true
+		}
+	}
+	return unsafe
+}
+
+// found is something that is looked at once everything is read.
+type found struct {
+	thing thing
+	node  *yaml.Node
+	path  []string
+	value string
+}
+
+func (l *loader) note(what thing, node *yaml.Node, path []string) {
+	if what == inlineSecret {
+		if doc := l.origin[node]; doc != nil {
+			doc.secret = true
+			doc.hide(node)
+		}
+	}
+	place := *node // the node itself is about to become something else
+	l.origin[&place] = l.origin[node]
+	l.found = append(l.found, found{what, &place, slices.Clone(path), node.Value})
+}
+
+// checkFound looks at the programs and the secrets that the configuration names.
+func (l *loader) checkFound() {
+	for _, f := range l.found {
+		switch f.thing {
+		case inlineSecret:
+			if doc := l.origin[f.node]; doc != nil && doc.mode.Perm()&0o077 != 0 {
+				l.wrong(f.node, f.path, fmt.Sprintf("a secret may stand only in a file that its owner alone can read: chmod 600 this file, or move the secret into a file of its own (`%s: {file: ...}`)", label(f.path)), "")
+			}
+		case secretFile:
+			l.checkSecretFile(f)
+		case program:
+			l.checkProgram(f, f.value)
+		case commandLine:
+			if words := strings.Fields(f.value); len(words) > 0 {
+				l.checkProgram(f, strings.Trim(words[0], `"'`))
+			}
+		}
+	}
+}
+
+// checkSecretFile checks who can read a secret. Where systemd and container engines put secrets, everybody there may.
+func (l *loader) checkSecretFile(f found) {
+	for _, folder := range []string{l.env.Getenv("CREDENTIALS_DIRECTORY"), "/run/secrets"} {
+		if folder != "" && strings.HasPrefix(filepath.Clean(f.value), filepath.Clean(folder)+"/") {
+			return
+		}
+	}
+	entry, err := l.follow(f.value)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		l.doubt(f.node, f.path, fmt.Sprintf("the secret's file %s does not exist", quote(f.value)))
+	case err != nil: // who cannot look cannot tell
+	case entry.Mode.Perm()&0o004 != 0:
+		l.wrong(f.node, f.path, fmt.Sprintf("the secret's file %s can be read by everybody: chmod 600 it", quote(f.value)), "")
+	case entry.Mode.Perm()&0o040 != 0:
+		l.doubt(f.node, f.path, fmt.Sprintf("the secret's file %s can be read by its group", quote(f.value)))
+	}
+}
+
+func (l *loader) follow(path string) (Entry, error) {
+	for range 40 {
+		entry, err := l.env.Machine.Lstat(path)
+		if err != nil || entry.Mode&fs.ModeSymlink == 0 {
+			return entry, err
+		}
+		if !filepath.IsAbs(entry.Link) {
+			entry.Link = filepath.Join(filepath.Dir(path), entry.Link)
+		}
+		path = entry.Link
+	}
+	return Entry{}, syscall.ELOOP
+}
+
+// checkProgram checks as root who can change a program that root is going to run.
+func (l *loader) checkProgram(f found, name string) {
+	if l.env.UID != 0 {
+		return
+	}
+	path := name
+	if !filepath.IsAbs(path) {
+		var err error
+		if path, err = l.env.Machine.LookPath(name); err != nil || !filepath.IsAbs(path) {
+			return // a word of the shell, or nothing that could be run
+		}
+	}
+	for _, r := range risks(l.env.Machine, path, l.owners()) {
+		if r.warning {
+			l.doubt(f.node, f.path, "unsafe for root: "+r.message)
+		} else {
+			l.wrong(f.node, f.path, "unsafe for root: "+r.message, "")
+		}
+	}
+}
