@@ -34,9 +34,20 @@ func TestScripts(t *testing.T) {
 func setUp(env *testscript.Env) error {
 	home := filepath.Join(env.WorkDir, "home")
 	env.Setenv("HOME", home)
-	env.Setenv("XDG_STATE_HOME", filepath.Join(env.WorkDir, "var"))
-	env.Setenv("STATE", filepath.Join(env.WorkDir, "var", "borgcron"))
+	env.Setenv("STATE", filepath.Join(env.WorkDir, "state"))
 	env.Setenv("BORGCRON_CONFIG", filepath.Join(env.WorkDir, "borgcron.yaml"))
 	env.Setenv("TZ", "UTC")
-	return os.MkdirAll(home, 0o755)
+	if err := os.MkdirAll(home, 0o755); err != nil {
+		return err
+	}
+	return withState(filepath.Join(env.WorkDir, "borgcron.yaml"))
+}
+
+// withState puts the state folder into a script's configuration: for root it would be the machine's own.
+func withState(path string) error {
+	config, err := os.ReadFile(path)
+	if err != nil {
+		return nil //nolint:nilerr // the script has none, or writes its own
+	}
+	return os.WriteFile(path, append([]byte("paths: {state: \"${STATE}\"}\n"), config...), 0o600)
 }

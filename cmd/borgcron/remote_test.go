@@ -22,6 +22,7 @@ func newRemote(t *testing.T, borg, more string) *remote {
 	t.Helper()
 	r := &remote{t: t, server: startSSH(t), home: t.TempDir(), borg: borg}
 	config := fmt.Sprintf(`
+paths: {state: %s}
 repositories:
   far:
     location: %s
@@ -35,7 +36,7 @@ jobs:
     sources: [%s]
     compression: none
     retry: {retries: 3, wait: 1s}
-%s`, r.server.location(filepath.Join(r.home, "repo")), borg, borg, r.server.identity, r.server.knownHosts,
+%s`, filepath.Join(r.home, "state"), r.server.location(filepath.Join(r.home, "repo")), borg, borg, r.server.identity, r.server.knownHosts,
 		filepath.Join(r.home, "data"), more)
 	check(t, os.WriteFile(filepath.Join(r.home, "borgcron.yaml"), []byte(config), 0o600))
 	check(t, os.Mkdir(filepath.Join(r.home, "data"), 0o755))
@@ -45,8 +46,7 @@ jobs:
 // borgcron runs it and returns what it printed on both outputs.
 func (r *remote) borgcron(args ...string) (string, error) {
 	command := exec.CommandContext(r.t.Context(), "borgcron", args...)
-	command.Env = append(os.Environ(), "HOME="+r.home, "XDG_STATE_HOME="+filepath.Join(r.home, "state"),
-		"BORGCRON_CONFIG="+filepath.Join(r.home, "borgcron.yaml"))
+	command.Env = append(os.Environ(), "HOME="+r.home, "BORGCRON_CONFIG="+filepath.Join(r.home, "borgcron.yaml"))
 	output, err := command.CombinedOutput()
 	return string(output), err
 }

@@ -163,7 +163,7 @@ func (a answer) succeed(command string, args []string) {
 	case "create", "info":
 		files, size := a.number("files", 12), a.number("size", 3456)
 		archive := map[string]any{
-			"name": archiveOf(args), "id": strings.Repeat("ab", 32), "start": now.Format("2006-01-02T15:04:05.000000"),
+			"name": archiveOf(args), "id": fmt.Sprintf("%064x", time.Now().UnixNano()), "start": now.Format("2006-01-02T15:04:05.000000"),
 			"end": now.Format("2006-01-02T15:04:05.000000"), "duration": 0.5,
 			"stats": map[string]any{"nfiles": files, "original_size": size, "compressed_size": size / 2, "deduplicated_size": size / 3},
 		}

@@ -166,6 +166,7 @@ func TestHowBorgEnds(t *testing.T) {
 		"killed":                            {answered + "kill -KILL $$", backup.Killed, "", true},
 		"killed below a shell":              {answered + "exit 137", backup.Killed, "", true},
 		"SIGTERM that borg caught":          {answered + "exit 143", backup.Transient, "", true},
+		"SIGTERM, the code was lost":        {answered + errorLine("Signal.SIGTERM") + "exit 2", backup.Transient, "", true},
 		"SIGSEGV":                           {answered + "kill -SEGV $$", backup.Transient, "", true},
 		"an error in the log, but 0":        {answered + errorLine("Exception"), backup.Unknown, "Exception", false},
 		"an error in the log, but 1":        {answered + errorLine("Cache.RepositoryReplay") + "exit 1", backup.Alarm, "Cache.RepositoryReplay", false},
@@ -233,9 +234,9 @@ func TestStall(t *testing.T) {
 
 func TestFloodOfWarnings(t *testing.T) {
 	f := newFixture(t, "")
-	f.standIn(`yes '{"type": "file_status", "status": "E", "path": "/some/path/or/other"}' | head -n 200000 >&2
-yes '{"type": "log_message", "levelname": "WARNING", "message": "/some: open: [Errno 13] Permission denied"}' | head -n 100000 >&2
-head -c 100000000 /dev/zero >&2
+	f.standIn(`yes '{"type": "file_status", "status": "E", "path": "/some/path/or/other"}' | head -n 50000 >&2
+yes '{"type": "log_message", "levelname": "WARNING", "message": "/some: open: [Errno 13] Permission denied"}' | head -n 20000 >&2
+head -c 1073741824 /dev/zero >&2
 ` + answered + "exit 1")
 	var before, after runtime.MemStats
 	runtime.GC()
@@ -250,7 +251,7 @@ head -c 100000000 /dev/zero >&2
 	if kept := int64(after.HeapAlloc) - int64(before.HeapAlloc); kept > 4<<20 {
 		t.Errorf("%d bytes are kept", kept)
 	}
-	if report.Counts[backup.Unreadable] != 300000 || len(report.Warnings) > 60 || len(report.Tail) > 50 {
+	if report.Counts[backup.Unreadable] != 70000 || len(report.Warnings) > 60 || len(report.Tail) > 50 {
 		t.Errorf("counts %v, %d warnings, tail of %d", report.Counts, len(report.Warnings), len(report.Tail))
 	}
 	runtime.KeepAlive(report)

@@ -3,6 +3,7 @@ package borg
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -66,21 +67,20 @@ func (r *record) ended(exit *process.ExitError) *backup.Failure {
 		failure.Message = "borg was ended by signal: " + exit.Signal.String()
 	case exit.Code >= codeSignal && exit.Code <= codeLastSignal:
 		failure.Message = "borg was ended by signal: " + syscall.Signal(exit.Code-codeSignal).String()
-	case r.said("Got Ctrl-C / SIGINT."):
-		failure.Message = "borg was ended by signal: " + syscall.SIGINT.String()
+	case r.signalled():
+		failure.Message = "borg was ended by a signal"
 	default:
 		return nil
 	}
 	return failure
 }
 
-func (r *record) said(text string) bool {
-	for _, m := range r.errors {
-		if strings.HasPrefix(m.Text, text) {
-			return true
-		}
-	}
-	return false
+// signalled tells whether borg says that it caught a signal: its code may be that of any error, or have
+// been lost in a wrapper.
+func (r *record) signalled() bool {
+	return slices.ContainsFunc(r.errors, func(m Message) bool {
+		return strings.HasPrefix(m.ID, "Signal.") || strings.Contains(m.Text, "Got Ctrl-C / SIGINT.")
+	})
 }
 
 // fatal judges a borg that said that it failed: by its message id, else its code, else its words.

@@ -11,8 +11,9 @@ import (
 const (
 	maxText     = 500  // characters of a message
 	maxRaw      = 4096 // bytes of a message that are looked at for that
-	maxTail     = 50   // lines of the log
-	maxWarnings = 20   // of each kind; all are counted
+	maxPath     = 4096
+	maxTail     = 50 // lines of the log
+	maxWarnings = 20 // of each kind; all are counted
 	maxErrors   = 20
 	maxPending  = 16
 )
@@ -50,8 +51,8 @@ func (r *record) line(line []byte) {
 		r.message(m)
 	case "": // plain text
 		r.plain(m.Text)
-	default: // questions and their answers
-		r.tail(m.Text)
+	default: // a question, or how it was answered; the words may name places of other days
+		r.tail(m.Type + ": " + m.ID)
 	}
 }
 
@@ -202,7 +203,7 @@ func (r *record) add(kind backup.WarningKind, text, path string) {
 	if !keep && r.call.Warn == nil {
 		return
 	}
-	w := backup.Warning{Kind: kind, Message: r.text(text), Path: backup.Clean(path)}
+	w := backup.Warning{Kind: kind, Message: r.text(text), Path: backup.CleanLine(path, maxPath)}
 	if keep {
 		r.report.Warnings = append(r.report.Warnings, w)
 	}

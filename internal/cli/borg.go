@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -58,13 +59,16 @@ func runBorg(ctx context.Context, env *environment, name, repository string, wai
 		return err
 	}
 	defer held.Close()
-	if err := forgetList(ctx, parts, target); err != nil {
+	if err := forgetList(ctx, parts, target, args); err != nil {
 		env.Log.Warn("noting that the list of archives is not known", "error", err)
 	}
 	parts.close()
 	call := backup.Call{Job: target.Job, Repository: target.Repository, Lock: held.File()}
 	return failed(parts.client.Exec(ctx, call, args))
 }
+
+// deleting are borg's commands after which compact has something to do.
+var deleting = []string{"delete", "prune", "recreate"}
 
 // oneTarget is the job's one repository: with two, what writes must be told which.
 func oneTarget(jobs []backup.Job, name, repository string) (backup.Target, error) {
@@ -113,14 +117,17 @@ func acquire(ctx context.Context, p *parts, target backup.Target, wait time.Dura
 	return held, nil
 }
 
-// forgetList notes that borg's list of archives may be another one after a command that we do not see.
-func forgetList(ctx context.Context, p *parts, target backup.Target) error {
+// forgetList notes that borg's list of archives may be another one after a command that we do not see, and
+// that there may be space to free if it is one that deletes.
+func forgetList(ctx context.Context, p *parts, target backup.Target, args []string) error {
 	last, err := p.records.Recall(ctx, target)
 	if err != nil {
 		return err
 	}
 	last.Listing, last.Empty = nil, false
-	last.Shared.Deleted = true
+	if slices.ContainsFunc(args, func(arg string) bool { return slices.Contains(deleting, arg) }) {
+		last.Shared.Deleted = true
+	}
 	return p.records.Save(ctx, target, last)
 }
 

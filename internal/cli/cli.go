@@ -167,5 +167,10 @@ func (env *environment) loadConfig() (*config.Config, error) {
 	return loaded, nil
 }
 
-// errInterrupted is the cause of a context that a signal has ended.
-var errInterrupted = fmt.Errorf("ended by a signal: %w", context.Canceled)
+// interruption is the cause of a context that a signal has ended.
+type interruption struct{}
+
+func (interruption) Error() string { return "ended by a signal" }
+
+// Is makes it the cancellation that everybody knows.
+func (interruption) Is(target error) bool { return target == context.Canceled }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -100,9 +101,16 @@ func count(n int, what string) string {
 	return fmt.Sprintf("%d %s", n, what)
 }
 
-// printMistakes says what is wrong with a configuration, as all verbs but `config check` do beside their answer.
+// printMistakes says what is wrong with a configuration, as all verbs but `config check` do beside their
+// answer: without the lines themselves, which can hold the location of a repository.
 func (env *environment) printMistakes(loaded *config.Config) {
-	_ = printMistakes(env.Stderr, loaded) // there is nowhere left to say that stderr is gone
+	brief := config.Config{Errors: slices.Clone(loaded.Errors), Warnings: slices.Clone(loaded.Warnings)}
+	for _, mistakes := range [][]config.Mistake{brief.Errors, brief.Warnings} {
+		for i := range mistakes {
+			mistakes[i].Source = ""
+		}
+	}
+	_ = printMistakes(env.Stderr, &brief) // there is nowhere left to say that stderr is gone
 }
 
 func printMistakes(w io.Writer, loaded *config.Config) error {

@@ -43,7 +43,7 @@ func (s *signals) listen() {
 		case received := <-s.channel:
 			number, _ := received.(syscall.Signal)
 			if s.first.CompareAndSwap(0, int64(number)) {
-				s.cancel(errInterrupted)
+				s.cancel(interruption{})
 				continue
 			}
 			s.once.Do(func() { close(s.hurry) })

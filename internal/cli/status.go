@@ -124,6 +124,9 @@ func (env *environment) configForReading() (*config.Config, error) {
 func (env *environment) stateFolders(loaded *config.Config) []string {
 	const machine = "/var/lib/borgcron"
 	if loaded != nil {
+		if _, err := os.Stat(loaded.State); err != nil && os.Getuid() != 0 {
+			return []string{machine, loaded.State} // who may read root's configuration wants to know of root's backups
+		}
 		return []string{loaded.State}
 	}
 	folder := env.Getenv("XDG_STATE_HOME")

@@ -30,9 +30,9 @@ func (l *loader) doubtJob(j *job, message string, path ...string) {
 }
 
 // missing says that something is not there, unless that may be because it was wrong.
-func (l *loader) missing(j *job, message string) {
+func (l *loader) missing(j *job, message string, path ...string) {
 	if !j.broken {
-		l.wrong(j.key, j.path, message, "")
+		l.wrongJob(j, message, path...)
 	}
 }
 

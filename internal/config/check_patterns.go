@@ -27,8 +27,7 @@ func (l *loader) checkPatterns() {
 				continue
 			}
 			scope := Scope{Part: InJob, Names: []string{a.job.result.Name, b.job.result.Name}}
-			message := fmt.Sprintf("%s can match the archives of %s (%s) in the same repository: each would delete the other's; put {job} into `archive_name`",
-				a.what, b.what, l.placeOf(l.on(b.job, "prune", "match")))
+			message := fmt.Sprintf("%s can match the same archives as %s in one repository: each would delete the other's; put {job} into `archive_name`", a.what, b.what)
 			if a.job == b.job {
 				scope.Names = scope.Names[:1]
 				message = fmt.Sprintf("`prune.match` of job %s can match its archives of dumps too: they are a series of their own", a.job.result.Name)

@@ -67,7 +67,7 @@ func Load(path string, env Environment) (*Config, error) {
 		env: env, config: &Config{}, root: mapping(),
 		origin: map[*yaml.Node]*document{}, documents: map[string]*document{}, repositories: map[string]*repository{},
 	}
-	l.walker = walker{getenv: env.Getenv, home: env.Home, mistake: l.wrong, found: l.note, place: l.placeOf}
+	l.walker = walker{getenv: env.Getenv, home: env.Home, mistake: l.wrong, found: l.note, place: l.placeOf, copy: l.copy}
 	if err := l.readAll(path); err != nil {
 		return nil, err
 	}
@@ -123,9 +123,9 @@ func (l *loader) include(doc *document) {
 	for i := 0; i+1 < len(doc.root.Content); i += 2 {
 		key, value := doc.root.Content[i], doc.root.Content[i+1]
 		_, there := lookup(l.root, key.Value)
-		switch {
-		case key.Value == "include" && globs != nil:
-			l.wrong(key, nil, "`include` is set twice", "")
+		switch first, _ := lookup(doc.root, key.Value); {
+		case first != key && key.Kind == yaml.ScalarNode:
+			l.walker.twice(key, first, []string{key.Value})
 		case key.Value == "include":
 			globs = append(globs, l.globs(doc, value)...)
 		case there != nil && there.Kind == yaml.MappingNode && value.Kind == yaml.MappingNode:
@@ -192,6 +192,12 @@ func (l *loader) wrong(node *yaml.Node, path []string, message, suggestion strin
 // doubt notes a warning at a node.
 func (l *loader) doubt(node *yaml.Node, path []string, message string) {
 	l.warnings = append(l.warnings, Mistake{Place: l.placeOf(node), Message: message, Scope: scopeOf(path)})
+}
+
+func (l *loader) copy(node *yaml.Node) *yaml.Node {
+	copied := *node
+	l.origin[&copied] = l.origin[node]
+	return &copied
 }
 
 func (l *loader) placeOf(node *yaml.Node) Place {

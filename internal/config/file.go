@@ -5,7 +5,8 @@ package config
 // would be written, `implied` a default that is worked out, `values` the words allowed, `words` the words that
 // may stand in place of a list or a mapping, `min` and `max` the bounds of a number, `for` the types of channel
 // or database that know the key, `required` those that need it ("all" for all), `example` an example,
-// `single` that one item may stand for a list.
+// `single` that one item may stand for a list, `names` that the keys of a mapping are names of the owner's,
+// `keys` the keys that it may have, `plain` the types whose text is no secret, `empty` that a path may be empty.
 
 // File is a configuration file. An included file has the same keys; a name or a value that is set in two
 // files is a mistake.
@@ -19,14 +20,14 @@ type File struct {
 	// The folders that borgcron itself writes to.
 	Paths Paths `yaml:"paths"`
 	// The repositories, by name.
-	Repositories map[string]Repository `yaml:"repositories"`
+	Repositories map[string]Repository `yaml:"repositories" names:"true"`
 	// Defaults for all jobs: any key of a job. A job's own value wins, mappings merge, lists replace.
 	Defaults Job `yaml:"defaults" example:"{retention: {daily: 14}}"`
 	// The jobs, by name. A name begins with a letter or a digit, has at most 64 letters, digits, `_`, `.` and `-`,
 	// and does not end in `.checkpoint` or `.dumps`. No two names differ by upper and lower case only.
-	Jobs map[string]Job `yaml:"jobs"`
+	Jobs map[string]Job `yaml:"jobs" names:"true"`
 	// The channels that tell how runs end, by name.
-	Notify map[string]Channel `yaml:"notify"`
+	Notify map[string]Channel `yaml:"notify" names:"true"`
 	// Figures for Prometheus.
 	Metrics Metrics `yaml:"metrics" words:"none" implied:"none"`
 }

@@ -13,7 +13,7 @@ import (
 func (l *loader) bootstrap() {
 	var files []string
 	for _, path := range l.config.Files {
-		if doc := l.documents[path]; doc == nil || !doc.secret {
+		if doc := l.documents[path]; doc.root != nil && !doc.secret { // what does not parse may hold one
 			files = append(files, path)
 		}
 	}
@@ -25,7 +25,7 @@ func (l *loader) bootstrap() {
 		}
 	}
 	for _, path := range l.config.Files {
-		if wanted && !slices.Contains(files, path) {
+		if wanted && l.documents[path].secret {
 			l.warnings = append(l.warnings, Mistake{
 				Place:   Place{File: path},
 				Message: "this file has a secret in it and is left out of the backups (`bootstrap`); keep a copy elsewhere",
@@ -40,8 +40,8 @@ func (l *loader) stopJobs() {
 		for i := range j.result.Repositories {
 			r := &j.result.Repositories[i]
 			if m := l.first(InRepository, r.Name); m != nil && r.Name != "" {
-				r.Problem, r.ProblemWhere = m.Message, m.Place.String()
-				j.stop(Mistake{Place: m.Place, Message: fmt.Sprintf("repository %s: %s", r.Name, m.Message)})
+				r.Problem, r.ProblemWhere = m.brief(), m.Place.String()
+				j.stop(Mistake{Place: m.Place, Message: fmt.Sprintf("repository %s: %s", r.Name, m.Message), Suggestion: m.Suggestion})
 			}
 		}
 		if m := l.first(InJob, j.result.Name); m != nil {
@@ -54,10 +54,7 @@ func (l *loader) stopJobs() {
 
 func (j *job) stop(m Mistake) {
 	if j.result.Problem == "" {
-		j.result.Problem, j.result.ProblemWhere = m.Message, m.Place.String()
-		if m.Suggestion != "" {
-			j.result.Problem += fmt.Sprintf(" (did you mean %q?)", m.Suggestion)
-		}
+		j.result.Problem, j.result.ProblemWhere = m.brief(), m.Place.String()
 	}
 }
 
@@ -116,4 +113,3 @@ func remove(mapping *yaml.Node, key string) {
 		}
 	}
 }
-

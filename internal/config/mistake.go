@@ -99,7 +99,8 @@ func window(source string, column int) (string, int) {
 
 // nearest returns the word that was probably meant, "" if none is near.
 func nearest(word string, words []string) string {
-	best, distance := "", max(1, utf8.RuneCountInString(word)/3)+1
+	length := utf8.RuneCountInString(word)
+	best, distance := "", min(max(2, length/3)+1, length) // two letters that changed places are two steps
 	for _, candidate := range words {
 		if strings.EqualFold(candidate, word) {
 			return candidate
@@ -111,6 +112,23 @@ func nearest(word string, words []string) string {
 	return best
 }
 
+// quoted finds what quote wrote.
+var quoted = regexp.MustCompile(`(, not )?"(?:[^"\\]|\\.)*"`)
+
+// brief is the message without anything that the configuration holds, for records that everybody can read.
+func (m Mistake) brief() string {
+	text := quoted.ReplaceAllStringFunc(m.Message, func(found string) string {
+		if strings.HasPrefix(found, ", not ") {
+			return ""
+		}
+		return "…"
+	})
+	if m.Suggestion != "" {
+		text += fmt.Sprintf(" (did you mean %s?)", m.Suggestion)
+	}
+	return text
+}
+
 // quote shows a value from a file in a message: short, and free of control characters.
 func quote(value string) string { return fmt.Sprintf("%q", backup.CleanLine(value, 60)) }
 
@@ -120,8 +138,12 @@ var secretKey = regexp.MustCompile(`(?i)((?:pass|pwd|secret|token|authorization)
 // secretMap finds that such a value only tells where the secret is.
 var secretMap = regexp.MustCompile(`^\{\s*(?:file|command|credential|env)\s*:`)
 
+// urlSecret finds a user with a password in an address.
+var urlSecret = regexp.MustCompile(`://[^/@\s"']*:[^/@\s"']*@`)
+
 // maskLine replaces what may be a secret in a line by stars.
 func maskLine(line string) string {
+	line = urlSecret.ReplaceAllString(line, "://***@")
 	parts := secretKey.FindStringSubmatchIndex(line)
 	if parts == nil || secretMap.MatchString(line[parts[4]:]) || strings.HasPrefix(line[parts[4]:], "#") {
 		return line

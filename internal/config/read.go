@@ -20,8 +20,9 @@ type document struct {
 	path   string
 	mode   fs.FileMode
 	lines  []string
-	secret bool       // it has a secret in it
-	root   *yaml.Node // nil if it is empty
+	secret bool         // it has a secret in it
+	starts map[int]bool // the lines in which something begins
+	root   *yaml.Node   // nil if it is empty
 }
 
 // readFile reads a regular file of bounded size. It never waits: a pipe without a writer is opened at once,
@@ -59,7 +60,7 @@ func (l *loader) read(path string, scope Scope) (*document, error) {
 		return nil, err
 	}
 	l.config.Files = append(l.config.Files, path)
-	doc := &document{path: path, mode: mode, lines: splitLines(string(text))}
+	doc := &document{path: path, mode: mode, lines: splitLines(string(text)), starts: map[int]bool{}}
 	l.documents[path] = doc
 	if l.unsafeFile(path, scope) {
 		return doc, nil // what others can write decides nothing here
@@ -102,6 +103,7 @@ func (l *loader) own(doc *document, node *yaml.Node) {
 		return
 	}
 	l.origin[node] = doc
+	doc.starts[node.Line] = true
 	for _, child := range node.Content {
 		l.own(doc, child)
 	}
@@ -125,20 +127,19 @@ func (d *document) source(line int) string {
 	return maskLine(d.lines[line-1])
 }
 
-// hide takes a secret out of all lines that can be shown. Of one that goes on over several lines, all that is
-// indented below it is taken out.
+// hide takes a secret out of all lines that can be shown: it goes on until something else begins.
 func (d *document) hide(node *yaml.Node) {
 	i := node.Line - 1
 	if i < 0 || i >= len(d.lines) {
 		return
 	}
+	runes := []rune(d.lines[i])
 	if node.Style&(yaml.LiteralStyle|yaml.FoldedStyle) == 0 && strings.Contains(d.lines[i], node.Value) {
 		d.lines[i] = strings.ReplaceAll(d.lines[i], node.Value, "***")
-		return
+	} else {
+		d.lines[i] = string(runes[:min(max(node.Column-1, 0), len(runes))]) + "***"
 	}
-	runes := []rune(d.lines[i])
-	d.lines[i] = string(runes[:min(max(node.Column-1, 0), len(runes))]) + "***"
-	for i++; i < len(d.lines) && (d.lines[i] == "" || d.lines[i][0] == ' ' || d.lines[i][0] == '\t'); i++ {
+	for i++; i < len(d.lines) && !d.starts[i+1]; i++ {
 		d.lines[i] = "***"
 	}
 }

@@ -182,7 +182,7 @@ func (l *loader) repositoriesOf(j *job) {
 		l.missing(j, "`repository` is missing: say where the backup goes")
 		return
 	case one == nil && len(several.Content) == 0:
-		l.missing(j, "`repositories` is empty: say where the backup goes")
+		l.missing(j, "`repositories` is empty: say where the backup goes", "repositories")
 		return
 	case one == nil:
 		nodes = several.Content

@@ -187,9 +187,7 @@ func (l *loader) note(what thing, node *yaml.Node, path []string) {
 			doc.hide(node)
 		}
 	}
-	place := *node // the node itself is about to become something else
-	l.origin[&place] = l.origin[node]
-	l.found = append(l.found, found{what, &place, slices.Clone(path), node.Value})
+	l.found = append(l.found, found{what, l.copy(node), slices.Clone(path), node.Value}) // the node itself may become something else
 }
 
 // checkFound looks at the programs and the secrets that the configuration names.
@@ -222,12 +220,12 @@ func (l *loader) checkSecretFile(f found) {
 	entry, err := l.follow(f.value)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		l.doubt(f.node, f.path, fmt.Sprintf("the secret's file %s does not exist", quote(f.value)))
+		l.doubt(f.node, f.path, fmt.Sprintf("the file %s of `%s` does not exist", quote(f.value), label(f.path)))
 	case err != nil: // who cannot look cannot tell
 	case entry.Mode.Perm()&0o004 != 0:
-		l.wrong(f.node, f.path, fmt.Sprintf("the secret's file %s can be read by everybody: chmod 600 it", quote(f.value)), "")
+		l.wrong(f.node, f.path, fmt.Sprintf("`%s` can be read by everybody: chmod 600 %s", label(f.path), quote(f.value)), "")
 	case entry.Mode.Perm()&0o040 != 0:
-		l.doubt(f.node, f.path, fmt.Sprintf("the secret's file %s can be read by its group", quote(f.value)))
+		l.doubt(f.node, f.path, fmt.Sprintf("`%s` can be read by a group: better chmod 600 %s", label(f.path), quote(f.value)))
 	}
 }
 

@@ -19,6 +19,7 @@ type walker struct {
 	mistake func(node *yaml.Node, path []string, message, suggestion string)
 	found   func(thing, *yaml.Node, []string) // something that is looked at later
 	place   func(*yaml.Node) Place
+	copy    func(*yaml.Node) *yaml.Node // a copy that stands at the same place
 }
 
 // thing is a kind of value that is looked at once the tree is complete.
@@ -134,7 +135,7 @@ func (w *walker) scalar(node *yaml.Node, t reflect.Type, tag reflect.StructTag, 
 	}
 	if err := value.UnmarshalText([]byte(node.Value)); err != nil {
 		message := err.Error()
-		if _, secret := value.(*Location); !secret && !strings.Contains(message, ":") {
+		if _, secret := value.(*Location); !secret && !strings.ContainsAny(message, ":;") {
 			message += ", not " + describe(node)
 		}
 		return w.fail(node, path, message, "")
@@ -160,9 +161,9 @@ func (w *walker) inline(node *yaml.Node, tag reflect.StructTag, path []string) b
 	if !slices.Contains(split(tag.Get("plain")), tag.Get("is")) {
 		w.found(inlineSecret, node, path)
 	}
-	value := *node
+	value := w.copy(node)
 	value.Tag = "!!str"
-	node.Kind, node.Tag, node.Value, node.Content = yaml.MappingNode, "!!map", "", []*yaml.Node{text("text"), &value}
+	node.Kind, node.Tag, node.Value, node.Content = yaml.MappingNode, "!!map", "", []*yaml.Node{text("text"), value}
 	return true
 }
 
@@ -224,8 +225,8 @@ func (w *walker) unknown(key *yaml.Node, path, known []string) {
 
 func (w *walker) list(node *yaml.Node, t reflect.Type, tag reflect.StructTag, path []string) bool {
 	if node.Kind == yaml.ScalarNode && tag.Get("single") != "" {
-		item := *node
-		node.Kind, node.Tag, node.Value, node.Content, node.Style = yaml.SequenceNode, "!!seq", "", []*yaml.Node{&item}, yaml.FlowStyle
+		item := w.copy(node)
+		node.Kind, node.Tag, node.Value, node.Content, node.Style = yaml.SequenceNode, "!!seq", "", []*yaml.Node{item}, yaml.FlowStyle
 	}
 	if node.Kind != yaml.SequenceNode {
 		return w.wrongType(node, path, "a list"+example(tag))

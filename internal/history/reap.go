@@ -3,7 +3,6 @@ package history
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"time"
 
 	"borgcron/internal/backup"
@@ -70,7 +69,7 @@ func reap(ctx context.Context, tx *sql.Tx, t backup.Target, run backup.Run) erro
 	}
 	run.Outcome, run.Problem = backup.Interrupted, "cut off between two steps"
 	if len(steps) > 0 {
-		run.Problem = fmt.Sprintf("cut off during %s", steps[len(steps)-1].Step)
+		run.Problem = cutOff(steps[len(steps)-1].Step)
 	}
 	if err := interrupt(ctx, tx, t, run.ID, run.Ended); err != nil {
 		return err

@@ -111,12 +111,20 @@ func interrupt(ctx context.Context, tx *sql.Tx, target backup.Target, run string
 	}
 	for _, result := range steps {
 		result.Outcome, result.Ended, result.Attempts = backup.Interrupted, when, max(1, result.Attempts)
-		result.Problem = "cut off during " + string(result.Step)
+		result.Problem = cutOff(result.Step)
 		if err := endStep(ctx, tx, target, backup.Run{ID: run, Job: target.Job.Name, Started: when}, result); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// cutOff is what is wrong with a run that was cut off in a step.
+func cutOff(step backup.Step) string {
+	if isBorgs(step) {
+		return "cut off during " + string(step)
+	}
+	return "cut off during a hook (" + string(step) + ")"
 }
 
 // openSteps returns the steps that were begun and have not ended. The attempts that failed are counted, and
