@@ -15,6 +15,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"borgcron": func() { os.Exit(cli.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
 		"borg":     func() { os.Exit(standInBorg(os.Args[1:])) },
+		"borg-cut": func() { os.Exit(cutAfterCommit(os.Args[1], os.Args[2], os.Args[3:])) },
 	})
 }
 

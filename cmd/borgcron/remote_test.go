@@ -102,7 +102,7 @@ func TestRetrySendsOnlyWhatIsMissing(t *testing.T) {
 	})
 }
 
-// A server that refuses for a while is transient; one with an unknown host key is not asked twice for long.
+// A server that refuses is tried again; when it is back the next run goes well. Its location is never shown.
 func TestRemoteRefusedThenBack(t *testing.T) {
 	eachBorg(t, func(t *testing.T, borg string) {
 		r := newRemote(t, borg, "")
@@ -113,12 +113,44 @@ func TestRemoteRefusedThenBack(t *testing.T) {
 		if err == nil || !strings.Contains(output, "home on far: failed") {
 			t.Fatalf("a run without a server: %v\n%s", err, output)
 		}
-		if strings.Contains(output, r.home) || strings.Contains(output, fmt.Sprint(r.server.relay.port)) {
-			t.Errorf("the location is shown:\n%s", output)
+		for _, part := range []string{"ssh://", "127.0.0.1", filepath.Join(r.home, "repo")} {
+			if strings.Contains(output, part) {
+				t.Errorf("%s of the location is shown:\n%s", part, output)
+			}
 		}
 		r.server.relay.refused.Store(false)
 		if output := r.must("run"); !strings.Contains(output, "home on far: succeeded") {
 			t.Errorf("after it came back:\n%s", output)
+		}
+	})
+}
+
+// The connection is cut after the server has committed and before it could say so. The retry finds its name
+// taken by its own archive: the run has succeeded, with the figures of that archive.
+func TestCutAfterCommit(t *testing.T) {
+	eachBorg(t, func(t *testing.T, borg string) {
+		r := newRemote(t, borg, "")
+		check(t, os.WriteFile(filepath.Join(r.home, "data", "a"), []byte("one"), 0o600))
+		r.must("init")
+		cutter, err := exec.LookPath("borg-cut")
+		check(t, err)
+		wrapper := filepath.Join(r.home, "serve")
+		script := fmt.Sprintf("#!/bin/sh\nexec %s %s %s \"$@\"\n", cutter, borg, filepath.Join(r.home, "was-cut"))
+		check(t, os.WriteFile(wrapper, []byte(script), 0o700)) //nolint:gosec // a program
+		config := filepath.Join(r.home, "borgcron.yaml")
+		text, err := os.ReadFile(config)
+		check(t, err)
+		check(t, os.WriteFile(config, []byte(strings.Replace(string(text), "remote_path: "+borg, "remote_path: "+wrapper, 1)), 0o600))
+
+		output := r.must("run")
+		if _, err := os.Stat(filepath.Join(r.home, "was-cut")); err != nil {
+			t.Fatalf("nothing was cut:\n%s", output)
+		}
+		if !strings.Contains(output, "create failed") || !strings.Contains(output, "home on far: succeeded") || !strings.Contains(output, "2 files") {
+			t.Errorf("after a cut behind the commit:\n%s", output)
+		}
+		if listed := r.must("borg", "home", "--", "list", "--short"); strings.Count(listed, "home-") != 1 {
+			t.Errorf("one run, one archive; borg lists:\n%s", listed)
 		}
 	})
 }

@@ -261,3 +261,53 @@ func TestStoppedCreateIsNoWarning(t *testing.T) {
 		f.must(second(f.client.Check(t.Context(), f.call())))
 	})
 }
+
+// borg lists the folder, sticks at the FIFO, and finds the file gone when it comes to it.
+func TestVanishedFile(t *testing.T) {
+	eachBorg(t, func(t *testing.T, f *fixture) {
+		f.init()
+		fifo := filepath.Join(f.source, "fifo")
+		if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		victim := f.fileAfter(fifo)
+		f.job.ReadSpecial = true
+		go func() {
+			w, err := os.OpenFile(fifo, os.O_WRONLY, 0) // returns when borg reads
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer w.Close()
+			if err := os.Remove(victim); err != nil {
+				t.Error(err)
+			}
+		}()
+		report := f.create("host-home-1")
+		if diff := cmp.Diff(map[backup.WarningKind]int{backup.Vanished: 1}, report.Counts); diff != "" {
+			t.Fatalf("%s\n%s", diff, strings.Join(report.Tail, "\n"))
+		}
+		if report.Warnings[0].Path != victim {
+			t.Errorf("%+v", report.Warnings)
+		}
+	})
+}
+
+// fileAfter makes a file that borg comes to after the given one: it goes by inode number within a folder.
+func (f *fixture) fileAfter(path string) string {
+	f.t.Helper()
+	inode := func(path string) uint64 {
+		var stat syscall.Stat_t
+		if err := syscall.Lstat(path, &stat); err != nil {
+			f.t.Fatal(err)
+		}
+		return stat.Ino
+	}
+	for i := range 1000 {
+		if later := f.write(fmt.Sprint("later-", i), "x"); inode(later) > inode(path) {
+			return later
+		}
+	}
+	f.t.Fatal("no file gets a higher inode number")
+	return ""
+}

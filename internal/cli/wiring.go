@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -47,22 +48,46 @@ func (env *environment) newParts(ctx context.Context, loaded *config.Config) (*p
 	if err := loaded.KeepHost(); err != nil {
 		env.Log.Warn("archives may get another host's name one day", "error", err)
 	}
-	for _, job := range loaded.Jobs {
-		if err := status.FirstSeen(loaded.State, job, env.Now()); err != nil {
-			env.Log.Warn("writing the status file", "job", job.Name, "error", err)
-		}
-	}
-	store, err := history.Open(ctx, filepath.Join(loaded.State, "history.db"), env.Now)
+	env.noteJobs(loaded)
+	store, err := env.openHistory(ctx, loaded.State)
 	if err != nil {
 		env.Log.Error("the history cannot be used; prune and compact wait", "error", err)
 		p.records = noRecords{err}
 		return p, nil
 	}
+	p.history, p.records = store, store
+	return p, nil
+}
+
+// noteJobs writes the status file of each job that is read for the first time: `never` counts from there.
+func (env *environment) noteJobs(loaded *config.Config) {
+	for _, job := range loaded.Jobs {
+		if err := status.FirstSeen(loaded.State, job, env.Now()); err != nil {
+			env.Log.Warn("writing the status file", "job", job.Name, "error", err)
+		}
+	}
+}
+
+// openHistory opens the history. One that was damaged, or is missing although a status file tells of a
+// success, is lost: it is begun anew, and what it guarded waits.
+func (env *environment) openHistory(ctx context.Context, state string) (*history.Store, error) {
+	path := filepath.Join(state, "history.db")
+	_, missing := os.Lstat(path)
+	store, err := history.Open(ctx, path, env.Now)
+	if err != nil {
+		return nil, err
+	}
 	if aside := store.SetAside(); aside != "" {
 		env.Log.Error("the history was damaged and is begun anew; prune and compact wait for a clean check", "set_aside", aside)
 	}
-	p.history, p.records = store, store
-	return p, nil
+	if errors.Is(missing, fs.ErrNotExist) && status.AnySuccess(state) {
+		env.Log.Error("the history is missing and is begun anew; prune and compact wait for a clean check")
+		if err := store.Lost(ctx); err != nil {
+			_ = store.Close()
+			return nil, err
+		}
+	}
+	return store, nil
 }
 
 // newRunner is the whole machine. Shown first, kept after: the printers stand before the records.

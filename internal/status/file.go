@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -106,6 +107,14 @@ func Read(state string) (files []File, wrong []error) {
 		files = append(files, file)
 	}
 	return files, wrong
+}
+
+// AnySuccess tells whether any job is on record with a success.
+func AnySuccess(state string) bool {
+	files, _ := Read(state) // what cannot be read says nothing
+	return slices.ContainsFunc(files, func(file File) bool {
+		return slices.ContainsFunc(file.Repositories, func(r Record) bool { return !r.SuccessEnded.IsZero() })
+	})
 }
 
 var jobName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
