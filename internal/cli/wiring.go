@@ -49,7 +49,7 @@ func (env *environment) newParts(ctx context.Context, loaded *config.Config) (*p
 		env.Log.Warn("archives may get another host's name one day", "error", err)
 	}
 	env.noteJobs(loaded)
-	store, err := env.openHistory(ctx, loaded.State)
+	store, err := env.openRecords(ctx, loaded.State)
 	if err != nil {
 		env.Log.Error("the history cannot be used; prune and compact wait", "error", err)
 		p.records = noRecords{err}
@@ -68,9 +68,9 @@ func (env *environment) noteJobs(loaded *config.Config) {
 	}
 }
 
-// openHistory opens the history. One that was damaged, or is missing although a status file tells of a
+// openRecords opens the history for a run. One that was damaged, or is missing although a status file tells of a
 // success, is lost: it is begun anew, and what it guarded waits.
-func (env *environment) openHistory(ctx context.Context, state string) (*history.Store, error) {
+func (env *environment) openRecords(ctx context.Context, state string) (*history.Store, error) {
 	path := filepath.Join(state, "history.db")
 	_, missing := os.Lstat(path)
 	store, err := history.Open(ctx, path, env.Now)

@@ -157,7 +157,7 @@ func TestIncludeMistakes(t *testing.T) {
 		"a list":          {"- x", false, "is a mapping", []string{"main"}},
 		"empty":           {"", false, "", []string{"main"}},
 		"a job's mistake": {"jobs: {bee: {repository: /mnt/b, sources: [/b], evry: 1h}}", false, "unknown key", []string{"main", "bee"}},
-		"same job":        {jobText("main"), true, "`jobs.main` is set twice, first in ", []string{"main"}},
+		"same job":        {jobText("main"), true, "`main` is set twice, first in ", []string{"main"}},
 		"same host":       {"host: a\n", true, "`host` is set twice, first in ", []string{"main"}},
 		"same default":    {"defaults: {every: 1h}\n", true, "`every` is set twice", []string{"main"}},
 		"bad default":     {"defaults: {nice: x}\n", true, "`nice` wants", []string{"main"}},

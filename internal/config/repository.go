@@ -134,7 +134,7 @@ func portOf(location string) int {
 	if !found || colon < 0 {
 		return 0
 	}
-	port, err := strconv.Atoi(authority[colon+1:])
+	port, err := strconv.Atoi(authority[colon+1:]) // "1]" of an address in brackets is no number
 	if err != nil {
 		return 0
 	}

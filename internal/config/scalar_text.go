@@ -80,13 +80,15 @@ func (Location) Form() Form {
 	return Form{Wants: "a folder such as /mnt/backup/borg, ssh://USER@HOST/PATH or USER@HOST:PATH", Pattern: `.*[/:].*`}
 }
 
+var ipv6 = regexp.MustCompile(`\[[0-9a-fA-F:.]+\]`) // an address in brackets
+
 var scheme = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9+.-]*)://`)
 
 // UnmarshalText reads it. No message repeats the location: it may be shown where nobody should learn it.
 func (l *Location) UnmarshalText(text []byte) error {
 	value := string(text)
 	*l = Location(value)
-	if strings.Contains(value, "::") {
+	if strings.Contains(ipv6.ReplaceAllString(value, ""), "::") {
 		return errors.New("wants a repository without an archive: cut what begins with ::")
 	}
 	if parts := scheme.FindStringSubmatch(value); parts != nil {

@@ -188,6 +188,26 @@ func text(value string) *yaml.Node {
 
 func mapping() *yaml.Node { return &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"} }
 
+// retag gives a scalar whose text has changed the tag that it would have had if it had been written like this.
+func retag(node *yaml.Node) {
+	node.Tag, node.Style = "", 0
+	var value any
+	if decode(node, &value) != nil {
+		node.Tag = "!!str"
+		return
+	}
+	switch value.(type) {
+	case bool:
+		node.Tag = "!!bool"
+	case int, int64, uint64:
+		node.Tag = "!!int"
+	case float64:
+		node.Tag = "!!float"
+	default:
+		node.Tag = "!!str"
+	}
+}
+
 // dump writes a tree as YAML.
 func dump(node *yaml.Node) (string, error) {
 	var out strings.Builder

@@ -108,7 +108,7 @@ func (w *walker) expand(node *yaml.Node, t reflect.Type, path []string) bool {
 		return w.fail(node, path, err.Error(), "")
 	}
 	if node.Value = expanded; t.Kind() != reflect.String {
-		node.Tag, node.Style = "", 0 // what it is, is seen only now
+		retag(node)
 	}
 	return w.tilde(node, t, path)
 }
