@@ -117,7 +117,7 @@ func planCompact(job *Job, last *Last, now time.Time) verdict {
 func planCheck(job *Job, last *Last, named bool, now time.Time) verdict {
 	rule := job.Check
 	if last.Shared.Suspect != "" {
-		rule.Repository = true
+		rule.Repository, rule.MaxDuration = true, 0 // a part of it would clear nothing
 		return verdict{Due: Due{Step: Check, Now: true, Check: rule, Reason: "prune waits for it: " + last.Shared.Suspect}}
 	}
 	if named {
@@ -126,7 +126,11 @@ func planCheck(job *Job, last *Last, named bool, now time.Time) verdict {
 	if last.FirstSuccess.IsZero() && !rule.Every.Always {
 		return verdict{Due: Due{Step: Check, Reason: "counts from the first backup"}}
 	}
-	repository, why := rule.Every.due(later(last.Shared.Checked, last.FirstSuccess), now)
+	whole := last.Shared.Checked
+	if rule.MaxDuration > 0 { // each check is a part: borg goes on where it left off
+		whole = later(whole, last.Done[Check])
+	}
+	repository, why := rule.Every.due(later(whole, last.FirstSuccess), now)
 	archives, whyArchives := rule.Every.due(later(last.Done[Check], last.FirstSuccess), now)
 	rule.Repository = rule.Repository && repository
 	rule.Archives = rule.Archives && archives

@@ -49,11 +49,11 @@ func (c *Checker) mounts(ctx context.Context, conditions *backup.Conditions) (st
 	for _, path := range conditions.Mounted {
 		switch is, err := c.mounted(ctx, path); {
 		case errors.Is(err, errNoAnswer):
-			return path + " does not answer", nil
+			return backup.Clean(path) + " does not answer", nil
 		case err != nil:
 			return "", fmt.Errorf("condition mounted: %w", err)
 		case !is:
-			return path + " is not mounted", nil
+			return backup.Clean(path) + " is not mounted", nil
 		}
 	}
 	return "", nil

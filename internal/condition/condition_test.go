@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -94,19 +95,16 @@ func TestCommandThatHangs(t *testing.T) {
 func TestCommandIsStopped(t *testing.T) {
 	stopped := errors.New("stopped by the user")
 	ctx, cancel := context.WithCancelCause(t.Context())
-	ready := filepath.Join(t.TempDir(), "ready")
-	if err := os.WriteFile(ready, nil, 0o600); err != nil {
+	running := filepath.Join(t.TempDir(), "running")
+	if err := syscall.Mkfifo(running, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	go func() {
-		for range time.Tick(10 * time.Millisecond) { // the command says by the file that it runs
-			if _, err := os.Stat(ready); err != nil {
-				cancel(stopped)
-				return
-			}
+		if _, err := os.ReadFile(running); err == nil { // ends when the command has opened and closed it
+			cancel(stopped)
 		}
 	}()
-	job := &backup.Job{Conditions: backup.Conditions{Command: "rm " + ready + "; sleep 600"}}
+	job := &backup.Job{Conditions: backup.Conditions{Command: ": >" + running + "; sleep 600"}}
 	reason, err := (&Checker{Environ: os.Environ()}).Holds(ctx, job)
 	if reason != "" || !errors.Is(err, stopped) || !strings.Contains(err.Error(), "was stopped") {
 		t.Errorf("Holds = %q, %v", reason, err)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -117,8 +118,8 @@ func TestNoBus(t *testing.T) {
 	}
 }
 
-// silent is a bus that takes connections and never says a word.
-func silent(t *testing.T) string {
+// silent is a bus that takes a connection, tells accepted, and never says a word.
+func silent(t *testing.T, accepted func()) string {
 	t.Helper()
 	folder, err := os.MkdirTemp("", "bus")
 	if err != nil {
@@ -130,13 +131,22 @@ func silent(t *testing.T) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { listener.Close() })
+	go func() {
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		accepted()
+		io.Copy(io.Discard, conn)
+		conn.Close()
+	}()
 	return "unix:path=" + listener.Addr().String()
 }
 
 func TestSilentBus(t *testing.T) {
 	t.Parallel()
 	began := time.Now()
-	reason, err := holds(t, &Checker{Bus: silent(t)}, backup.Conditions{Unmetered: true})
+	reason, err := holds(t, &Checker{Bus: silent(t, func() {})}, backup.Conditions{Unmetered: true})
 	if took := time.Since(began); reason != "" || err != nil || took < busTimeout || took > 4*busTimeout {
 		t.Errorf("Holds = %q, %v after %v", reason, err, took)
 	}
@@ -145,9 +155,8 @@ func TestSilentBus(t *testing.T) {
 func TestSilentBusIsLeft(t *testing.T) {
 	stopped := errors.New("stopped by the user")
 	ctx, cancel := context.WithCancelCause(t.Context())
-	time.AfterFunc(50*time.Millisecond, func() { cancel(stopped) })
 	job := &backup.Job{Conditions: backup.Conditions{Unmetered: true}}
-	if reason, err := (&Checker{Bus: silent(t)}).Holds(ctx, job); reason != "" || !errors.Is(err, stopped) {
+	if reason, err := (&Checker{Bus: silent(t, func() { cancel(stopped) })}).Holds(ctx, job); reason != "" || !errors.Is(err, stopped) {
 		t.Errorf("Holds = %q, %v", reason, err)
 	}
 }

@@ -22,7 +22,7 @@ func (c *Checker) Ready(ctx context.Context, job *backup.Job) (reason string, er
 	var missing []string
 	expected := true
 	note := func(path, what string) {
-		if text := path + " " + what; !slices.Contains(missing, text) {
+		if text := backup.Clean(path + " " + what); !slices.Contains(missing, text) {
 			missing = append(missing, text)
 		}
 		expected = expected && slices.ContainsFunc(job.Conditions.Mounted, func(mount string) bool {
@@ -55,7 +55,7 @@ func (c *Checker) Ready(ctx context.Context, job *backup.Job) (reason string, er
 	}
 	return "", &backup.Failure{
 		Op: string(backup.Create), Code: -1, Class: backup.Permanent,
-		Message: "sources are not as they should be: " + backup.Clean(strings.Join(missing, ", ")),
+		Message: "sources are not as they should be: " + strings.Join(missing, ", "),
 		Hint:    "mount or restore what is missing, or take it out of the configuration (optional_sources may be missing)",
 	}
 }

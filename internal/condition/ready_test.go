@@ -67,7 +67,11 @@ func TestReady(t *testing.T) {
 		},
 		"strange name": {
 			job: backup.Job{Sources: []string{root + "/\033[2J\n"}},
-			err: wrong + root + "/ [2J does not exist",
+			err: wrong + root + "/ [2J  does not exist",
+		},
+		"strange name, expected to be missing": {
+			job:    backup.Job{Sources: []string{root + "/\033[2J"}, Conditions: backup.Conditions{Mounted: []string{root + "/\033[2J"}}},
+			reason: root + "/ [2J does not exist",
 		},
 		"name too long": {
 			job: backup.Job{Sources: []string{"/" + strings.Repeat("x", 300)}},

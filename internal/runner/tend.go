@@ -20,6 +20,7 @@ func (r *row) check(ctx context.Context) {
 		func(ctx context.Context, call backup.Call, result *backup.StepResult) (err error) {
 			call.Job = &job
 			result.Report, err = r.Borg.Check(ctx, call)
+			result.Report.CheckedRepository = err == nil && due.Check.Repository && due.Check.MaxDuration == 0
 			return err
 		})
 }
