@@ -1,9 +1,6 @@
 package backup
 
-import (
-	"slices"
-	"time"
-)
+import "time"
 
 // Last is what the records know of a job on one repository before a run. It is kept by folding the
 // results of steps into it (Begin, End), so that whoever holds the results holds the knowledge.
@@ -136,7 +133,7 @@ func (l *Last) list(result StepResult) {
 	}
 	l.Empty = false
 	if l.Listing != nil {
-		l.Listing.Archives = slices.Insert(slices.Clone(l.Listing.Archives), 0, *archive)
+		l.Listing = &Listing{Learned: l.Listing.Learned, Archives: append([]Archive{*archive}, l.Listing.Archives...)}
 	}
 }
 

@@ -158,6 +158,9 @@ func (w *walker) inline(node *yaml.Node, tag reflect.StructTag, path []string) b
 	if node.Value == "" {
 		return w.fail(node, path, "is empty", "")
 	}
+	if node.ShortTag() != "!!str" {
+		return w.fail(node, path, "wants text: put it in quotes", "")
+	}
 	if !slices.Contains(split(tag.Get("plain")), tag.Get("is")) {
 		w.found(inlineSecret, node, path)
 	}

@@ -1,0 +1,125 @@
+package backup_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"borgcron/internal/backup"
+)
+
+// archiveNames are those of the listing, nil if it is not known.
+func archiveNames(last backup.Last) []string {
+	if last.Listing == nil {
+		return nil
+	}
+	names := []string{}
+	for _, archive := range last.Listing.Archives {
+		names = append(names, archive.Name)
+	}
+	return names
+}
+
+func TestLastEnd(t *testing.T) {
+	start := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	archive := &backup.Archive{Name: "new", Time: start}
+	made := backup.StepResult{
+		Step: backup.Create, Started: start, Ended: start.Add(time.Minute), Attempts: 1,
+		Report: backup.Report{Archive: archive, Files: 7, OriginalSize: 70, RepositoryID: "id"},
+	}
+	with := func(change func(*backup.StepResult)) backup.StepResult {
+		result := made
+		change(&result)
+		return result
+	}
+	known := backup.Last{Listing: &backup.Listing{Learned: start, Archives: []backup.Archive{{Name: "old"}}}, Open: backup.Create}
+	tests := []struct {
+		name    string
+		last    backup.Last
+		result  backup.StepResult
+		listing []string
+		deleted bool
+		held    string
+		suspect string
+		success bool
+	}{
+		{name: "create puts its archive in front", last: known, result: made, listing: []string{"new", "old"}, success: true},
+		{name: "without a list there is none", result: made, success: true},
+		{name: "an empty repository's list is known", last: backup.Last{Empty: true}, result: made, listing: []string{"new"}, success: true},
+		{name: "an attempt before may have left a checkpoint", last: known, result: with(func(r *backup.StepResult) { r.Attempts = 2 }), success: true},
+		{name: "a failed create", last: known, result: backup.StepResult{Step: backup.Create, Outcome: backup.Failed, Attempts: 1}},
+		{name: "a create not begun", last: known, result: backup.StepResult{Step: backup.Create, Outcome: backup.Skipped}, listing: []string{"old"}},
+		{
+			name: "a breached guard", last: known, listing: []string{"new", "old"}, held: "guard: too small",
+			result: with(func(r *backup.StepResult) {
+				r.Outcome, r.Breached, r.Problem = backup.Warned, true, "guard: too small"
+			}),
+		},
+		{name: "one that passes lets go", last: backup.Last{Held: "guard: too small"}, result: made, success: true},
+		{
+			name: "prune knows best", last: known, deleted: true, listing: []string{"kept"},
+			result: backup.StepResult{
+				Step: backup.Prune, Attempts: 1,
+				Report: backup.Report{Kept: []backup.Archive{{Name: "kept"}}, Deleted: []backup.Archive{{Name: "old"}}},
+			},
+		},
+		{name: "a failed prune may have deleted", last: known, deleted: true, result: backup.StepResult{Step: backup.Prune, Outcome: backup.Failed, Attempts: 1}},
+		{name: "compact", last: backup.Last{Shared: backup.Shared{Deleted: true}}, result: backup.StepResult{Step: backup.Compact, Attempts: 1}},
+		{
+			name: "a clean check", last: backup.Last{Shared: backup.Shared{Suspect: "damage"}},
+			result: backup.StepResult{Step: backup.Check, Attempts: 1, Report: backup.Report{CheckedRepository: true}},
+		},
+		{
+			name: "a check of a part clears nothing", last: backup.Last{Shared: backup.Shared{Suspect: "damage"}}, suspect: "damage",
+			result: backup.StepResult{Step: backup.Check, Attempts: 1},
+		},
+		{
+			name: "damage", suspect: "check: damage",
+			result: backup.StepResult{Step: backup.Check, Attempts: 1, Outcome: backup.Failed, Alarm: true, Problem: "check: damage"},
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			job := backup.Job{Sources: []string{"/home"}}
+			last := test.last
+			last.End(&job, test.result)
+			if diff := cmp.Diff(test.listing, archiveNames(last)); diff != "" {
+				t.Errorf("listing (-want +got):\n%s", diff)
+			}
+			if last.Open != "" || last.Shared.Deleted != test.deleted || last.Held != test.held || last.Shared.Suspect != test.suspect {
+				t.Errorf("open %q, deleted %v, held %q, suspect %q", last.Open, last.Shared.Deleted, last.Held, last.Shared.Suspect)
+			}
+			if got := !last.SuccessBegan.IsZero(); got != test.success {
+				t.Errorf("a success: %v", got)
+			}
+			if test.success && (last.Measure == nil || last.Measure.Files != 7 || last.Measure.Fingerprint != job.Fingerprint()) {
+				t.Errorf("measure %+v", last.Measure)
+			}
+		})
+	}
+}
+
+func TestLastEndRun(t *testing.T) {
+	end := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	create := func(outcome backup.Outcome) []backup.StepResult {
+		return []backup.StepResult{{Step: backup.Create, Outcome: outcome}}
+	}
+	last := backup.Last{}
+	for i, step := range []struct {
+		run      backup.Run
+		failures int
+	}{
+		{backup.Run{Outcome: backup.Failed, Steps: create(backup.Failed)}, 1},
+		{backup.Run{Outcome: backup.Failed}, 2}, // before borg was started
+		{backup.Run{Outcome: backup.Skipped}, 2},
+		{backup.Run{Outcome: backup.Interrupted, Steps: create(backup.Interrupted)}, 2}, // still due
+		{backup.Run{Outcome: backup.Failed, Steps: create(backup.Succeeded)}, 0},        // a later step failed
+	} {
+		step.run.Ended = end
+		last.EndRun(step.run)
+		if last.Failures != step.failures {
+			t.Errorf("after run %d: %d failures, want %d", i, last.Failures, step.failures)
+		}
+	}
+}
