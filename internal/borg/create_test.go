@@ -235,22 +235,26 @@ func TestProgress(t *testing.T) {
 func TestStoppedCreateIsNoWarning(t *testing.T) {
 	eachBorg(t, func(t *testing.T, f *fixture) {
 		f.init()
-		// borg reads the FIFO until the test lets go of it: it is stopped in the middle for sure.
+		// borg reads the FIFO as long as the test holds it open: it is stopped in the middle for sure.
 		fifo := filepath.Join(f.source, "fifo")
 		if err := syscall.Mkfifo(fifo, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		f.job.ReadSpecial = true
 		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
 		go func() {
 			w, err := os.OpenFile(fifo, os.O_WRONLY, 0) // returns when borg reads
 			if err != nil {
 				t.Error(err)
+				return
 			}
+			defer w.Close()
 			cancel()
-			w.Close()
+			<-ended
 		}()
 		_, err := f.client.Create(ctx, f.call(), "host-home-1")
+		close(ended)
 		failure := f.fails(err, backup.Transient, "")
 		if !failure.Lost || failure.Err == nil || !isCanceled(err) {
 			t.Errorf("%+v", failure)

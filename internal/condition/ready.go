@@ -37,12 +37,14 @@ func (c *Checker) Ready(ctx context.Context, job *backup.Job) (reason string, er
 			note(path, "is not mounted")
 		}
 	}
-	for _, path := range job.Sources {
-		switch err := exists(ctx, path); {
+	for _, path := range slices.Concat(job.Sources, patternRoots(job.Patterns)) {
+		switch link, err := isFolderLink(ctx, path); {
 		case missingPath(err):
 			note(path, "does not exist")
 		case err != nil:
 			note(path, "cannot be looked at: "+why(err))
+		case link:
+			note(path, "is a symbolic link to a folder, and borg would archive the link alone")
 		}
 	}
 	switch {
@@ -56,7 +58,7 @@ func (c *Checker) Ready(ctx context.Context, job *backup.Job) (reason string, er
 	return "", &backup.Failure{
 		Op: string(backup.Create), Code: -1, Class: backup.Permanent,
 		Message: "sources are not as they should be: " + strings.Join(missing, ", "),
-		Hint:    "mount or restore what is missing, or take it out of the configuration (optional_sources may be missing)",
+		Hint:    "mount or restore what is missing, name the folder that a link leads to, or take it out of the configuration (optional_sources may be missing)",
 	}
 }
 
@@ -70,6 +72,30 @@ func (c *Checker) Present(ctx context.Context, paths []string) []string {
 		}
 	}
 	return present
+}
+
+// patternRoots are the paths that borg's patterns add to the sources: "R PATH".
+func patternRoots(patterns []string) []string {
+	var roots []string
+	for _, pattern := range patterns {
+		if root, ok := strings.CutPrefix(strings.TrimSpace(pattern), "R "); ok {
+			roots = append(roots, strings.TrimSpace(root))
+		}
+	}
+	return roots
+}
+
+// isFolderLink tells whether a path that must be there is a symbolic link to a folder: its archive would be
+// green and empty.
+func isFolderLink(ctx context.Context, path string) (bool, error) {
+	return within(ctx, statTimeout, func() (bool, error) {
+		info, err := os.Lstat(path)
+		if err != nil || info.Mode().Type() != os.ModeSymlink {
+			return false, err
+		}
+		target, err := os.Stat(path)
+		return err == nil && target.IsDir(), nil
+	})
 }
 
 // exists looks at the path itself, as borg does: a symbolic link counts, wherever it leads.

@@ -20,6 +20,7 @@ func tree(t *testing.T) string {
 		os.WriteFile(filepath.Join(root, "file"), nil, 0o600),
 		os.Mkdir(filepath.Join(root, "with space\n\xff"), 0o700),
 		os.Symlink("nowhere", filepath.Join(root, "link")),
+		os.Symlink(".", filepath.Join(root, "folder")),
 	); err != nil {
 		t.Fatal(err)
 	}
@@ -64,6 +65,14 @@ func TestReady(t *testing.T) {
 		"one expected, one not": {
 			job: backup.Job{Sources: []string{gone, gone2}, Conditions: backup.Conditions{Mounted: []string{gone}}},
 			err: wrong + gone + " does not exist, " + gone2 + " does not exist",
+		},
+		"a link to a folder": {
+			job: backup.Job{Sources: []string{root + "/folder"}},
+			err: wrong + root + "/folder is a symbolic link to a folder, and borg would archive the link alone",
+		},
+		"roots of patterns": {
+			job: backup.Job{Patterns: []string{"- *.iso", "R " + gone}},
+			err: wrong + gone + " does not exist",
 		},
 		"strange name": {
 			job: backup.Job{Sources: []string{root + "/\033[2J\n"}},

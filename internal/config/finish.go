@@ -1,13 +1,46 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
-	"os/user"
 	"slices"
-	"strconv"
-
-	"go.yaml.in/yaml/v4"
+	"strings"
 )
+
+// finish sorts what was found, adds the source lines, and tells the jobs what stops them.
+func (l *loader) finish() *Config {
+	for _, mistakes := range [][]Mistake{l.errors, l.warnings} {
+		slices.SortStableFunc(mistakes, func(a, b Mistake) int {
+			return cmp.Or(
+				cmp.Compare(slices.Index(l.config.Files, a.File), slices.Index(l.config.Files, b.File)),
+				cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), strings.Compare(a.Message, b.Message))
+		})
+		for i, m := range mistakes {
+			if doc := l.documents[m.File]; doc != nil {
+				mistakes[i].Source = doc.source(m.Line)
+			}
+		}
+	}
+	l.config.Errors, l.config.Warnings = unite(l.errors), unite(l.warnings)
+	l.config.tree = l.root
+	l.stopJobs()
+	return l.config
+}
+
+// unite makes one of the mistakes that several jobs inherit from one place.
+func unite(mistakes []Mistake) []Mistake {
+	var united []Mistake
+	for _, m := range mistakes {
+		if n := len(united); n > 0 && united[n-1].Place == m.Place && united[n-1].Message == m.Message {
+			if last := &united[n-1]; last.Scope.Part == m.Scope.Part {
+				last.Scope.Names = append(slices.Clone(last.Scope.Names), m.Scope.Names...)
+				continue
+			}
+		}
+		united = append(united, m)
+	}
+	return united
+}
 
 // bootstrap adds the configuration files to what the jobs back up. Those with a secret in them are left out.
 func (l *loader) bootstrap() {
@@ -66,50 +99,4 @@ func (l *loader) first(part Part, name string) *Mistake {
 		}
 	}
 	return nil
-}
-
-// at returns the value at a path of the whole tree, nil if there is none.
-func (l *loader) at(path []string) *yaml.Node {
-	node := l.root
-	for _, name := range path {
-		node = sub(node, name)
-	}
-	return node
-}
-
-// refuseAt refuses what stands at a path, unless it is switched off or nothing.
-func (l *loader) refuseAt(off string, path []string) {
-	node := l.at(path)
-	if node == nil || node.Kind == yaml.ScalarNode && (node.Value == off || node.Value == "none") || node.Kind == yaml.SequenceNode && len(node.Content) == 0 {
-		return
-	}
-	at := l.where(l.root, path...)
-	if at == nil {
-		return
-	}
-	l.wrong(at, path, fmt.Sprintf("`%s`: not yet available in this version", label(path)), "")
-}
-
-// user returns the login name for archive names.
-func (l *loader) user() string {
-	if l.env.User != "" {
-		return l.env.User
-	}
-	if found, err := user.LookupId(strconv.Itoa(l.env.UID)); err == nil {
-		return found.Username
-	}
-	return strconv.Itoa(l.env.UID)
-}
-
-func number(n int) *yaml.Node {
-	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!int", Value: strconv.Itoa(n)}
-}
-
-func remove(mapping *yaml.Node, key string) {
-	for i := 0; i+1 < len(mapping.Content); i += 2 {
-		if mapping.Content[i].Value == key {
-			mapping.Content = slices.Delete(mapping.Content, i, i+2)
-			return
-		}
-	}
 }

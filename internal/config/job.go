@@ -1,8 +1,10 @@
 package config
 
 import (
+	"os/user"
 	"reflect"
 	"slices"
+	"strconv"
 	"time"
 
 	"borgcron/internal/backup"
@@ -172,4 +174,15 @@ func texts[T ~string](values []T) []string {
 		result = append(result, string(value))
 	}
 	return result
+}
+
+// user returns the login name for archive names.
+func (l *loader) user() string {
+	if l.env.User != "" {
+		return l.env.User
+	}
+	if found, err := user.LookupId(strconv.Itoa(l.env.UID)); err == nil {
+		return found.Username
+	}
+	return strconv.Itoa(l.env.UID)
 }

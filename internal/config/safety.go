@@ -71,49 +71,24 @@ type risk struct {
 // folder above any of them. What cannot be looked at is no risk here; whoever needs it will say so.
 func risks(machine Machine, path string, owners []int) []risk {
 	var found []risk
-	add := func(r risk) {
-		if !slices.Contains(found, r) {
-			found = append(found, r)
-		}
-	}
-	links := 0
-	pending := strings.Split(filepath.Clean(path), "/")[1:]
-	here := "/"
-	check := func(path string) (Entry, bool) {
-		entry, err := machine.Lstat(path)
-		if err != nil {
-			return entry, false
-		}
-		for _, r := range risksOf(path, entry, owners) {
-			add(r)
-		}
-		return entry, true
-	}
-	if _, ok := check(here); !ok {
-		return nil
-	}
-	for len(pending) > 0 {
-		name := pending[0]
+	here, links := "/", 0
+	for pending := strings.Split(path, "/"); len(pending) > 0 && links < 40; {
+		next := filepath.Join(here, pending[0]) // the first is "": the root itself. Nothing is cleaned: LINK/.. is not where the link stands
 		pending = pending[1:]
-		switch name {
-		case "", ".":
-			continue
-		case "..":
-			here = filepath.Dir(here)
-			continue
+		entry, err := machine.Lstat(next)
+		if err != nil {
+			break
 		}
-		next := filepath.Join(here, name)
-		entry, ok := check(next)
-		if !ok {
-			return found
+		for _, r := range risksOf(next, entry, owners) {
+			if !slices.Contains(found, r) {
+				found = append(found, r)
+			}
 		}
 		if entry.Mode&fs.ModeSymlink == 0 {
 			here = next
 			continue
 		}
-		if links++; links > 40 {
-			return found
-		}
+		links++
 		if filepath.IsAbs(entry.Link) {
 			here = "/"
 		}

@@ -95,7 +95,6 @@ type deed func(ctx context.Context, call backup.Call, result *backup.StepResult)
 func (r *row) step(ctx context.Context, step backup.Step, reason string, retries int, do deed) backup.StepResult {
 	result := backup.StepResult{Step: step, Started: r.Now(), Reason: reason}
 	r.last.Begin(step)
-	r.record(step)
 	r.tell(ctx, backup.Event{Kind: backup.StepStarted, Step: &result})
 	call := r.call(ctx, &result)
 	policy := retry.Policy{
@@ -103,6 +102,9 @@ func (r *row) step(ctx context.Context, step backup.Step, reason string, retries
 	}
 	err := retry.Do(ctx, policy, func(ctx context.Context, attempt int) error {
 		result.Attempts = attempt
+		if err := r.record(step); err != nil {
+			return err
+		}
 		return do(ctx, call, &result)
 	}, func(attempt int, err error, wait time.Duration) {
 		r.attemptFailed(ctx, &result, attempt, err, wait)
@@ -181,12 +183,18 @@ func sentence(step backup.Step, failure *backup.Failure) string {
 	return text
 }
 
-// record notes the step in the lock file, for whoever waits.
-func (r *row) record(step backup.Step) {
-	if r.held == nil {
-		return
+// record notes the step in the lock file, for whoever waits. If somebody removed that file we no longer hold
+// what others would wait for: nothing more may be started.
+func (r *row) record(step backup.Step) error {
+	err := r.held.Record(string(step))
+	if errors.Is(err, lock.ErrLost) {
+		return &backup.Failure{
+			Op: string(step), Code: -1, Class: backup.Permanent, Err: err,
+			Message: err.Error(),
+		}
 	}
-	if err := r.held.Record(string(step)); err != nil {
+	if err != nil {
 		r.Log.Debug("noting the step in the lock file", "error", err)
 	}
+	return nil
 }
