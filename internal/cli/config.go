@@ -110,6 +110,9 @@ func (env *environment) printMistakes(loaded *config.Config) {
 			mistakes[i].Source = ""
 		}
 	}
+	if env.Quiet {
+		brief.Warnings = nil
+	}
 	_ = printMistakes(env.Stderr, &brief) // there is nowhere left to say that stderr is gone
 }
 

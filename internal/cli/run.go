@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -83,46 +84,74 @@ func runJobs(ctx context.Context, env *environment, names []string, options runO
 	if err != nil {
 		return err
 	}
-	chosen, err := selectJobs(loaded, names, options.repository)
-	if err != nil {
-		return err
+	if _, err := selectJobs(loaded, names, options.repository); err != nil {
+		return err // before anything is opened
 	}
-	if options.dryRun {
-		return dryRun(ctx, env, loaded, chosen, choice, options)
-	}
-	return perform(ctx, env, loaded, chosen, runner.Options{
-		Due: options.due, Choice: choice, Wait: options.wait,
-		Progress: options.progress && (options.json || env.Terminal),
-	}, options.json)
-}
-
-// perform runs the chosen jobs and turns the worst outcome into the exit code.
-func perform(ctx context.Context, env *environment, loaded *config.Config, chosen selection, options runner.Options, json bool) error {
 	parts, err := env.newParts(ctx, loaded)
 	if err != nil {
 		return err
 	}
 	defer parts.close()
-	run := env.newRunner(loaded, parts, env.printers(json, options.Progress)...)
-	code := configurationCode(loaded)
-	for _, unknown := range chosen.unknown {
-		env.Log.Error(unknown)
-		code = exitFailed
+	if err := findTwins(ctx, parts.records, loaded); err != nil {
+		env.Log.Warn("looking for one repository under two locations", "error", err)
 	}
-	for i := range chosen.jobs {
+	chosen, err := selectJobs(loaded, names, options.repository)
+	if err != nil {
+		return err
+	}
+	start := &start{env, loaded, parts, chosen}
+	if options.dryRun {
+		return start.forecast(ctx, choice, options.due)
+	}
+	return start.perform(ctx, runner.Options{
+		Due: options.due, Choice: choice, Wait: options.wait,
+		Progress: options.progress && (options.json || env.Terminal),
+	}, options.json)
+}
+
+// start is one call of run: what it knows and what it is to do.
+type start struct {
+	env    *environment
+	loaded *config.Config
+	parts  *parts
+	chosen selection
+}
+
+// sayUnknown says which of the names are no jobs; it returns the exit code that this asks for.
+func (s *start) sayUnknown() int {
+	for _, unknown := range s.chosen.unknown {
+		s.env.Log.Error(unknown)
+	}
+	if len(s.chosen.unknown) > 0 {
+		return exitFailed
+	}
+	return 0
+}
+
+// perform runs the chosen jobs and turns the worst outcome into the exit code.
+func (s *start) perform(ctx context.Context, options runner.Options, json bool) error {
+	run := s.env.newRunner(s.loaded, s.parts, s.env.printers(json, options.Progress)...)
+	code := worseCode(configurationCode(s.loaded), s.sayUnknown())
+	for i := range s.chosen.jobs {
+		job := &s.chosen.jobs[i]
 		if ctx.Err() != nil {
-			env.Log.Warn("not begun: we are being ended", "job", chosen.jobs[i].Name)
+			s.env.Log.Warn("not begun: we are being ended", "job", job.Name)
 			code = worseCode(code, exitFailed)
 			continue
 		}
-		for _, result := range run.Run(ctx, &chosen.jobs[i], options) {
+		for _, result := range run.Run(ctx, job, options) {
 			code = worseCode(code, runner.ExitCode(result.Outcome))
 		}
 	}
-	if code != 0 {
-		return exitError{code: code}
+	return codeError(code)
+}
+
+// codeError is nil for 0.
+func codeError(code int) error {
+	if code == 0 {
+		return nil
 	}
-	return nil
+	return exitError{code: code}
 }
 
 // configurationCode is what mistakes that spoil no job of this run ask for: jobs of an included file that
@@ -185,43 +214,32 @@ func parseSteps(flag string, names []string) ([]backup.Step, error) {
 	return steps, nil
 }
 
-// dryRun prints the plan of each job. It takes no lock, starts no borg and records nothing.
-func dryRun(ctx context.Context, env *environment, loaded *config.Config, chosen selection, choice backup.Choice, options runOptions) error {
-	parts, err := env.newParts(ctx, loaded)
-	if err != nil {
-		return err
-	}
-	defer parts.close()
-	run := env.newRunner(loaded, parts)
-	code := 0
-	for _, unknown := range chosen.unknown {
-		env.Log.Error(unknown)
-		code = exitFailed
-	}
-	for i := range chosen.jobs {
-		job := &chosen.jobs[i]
+// forecast prints the plan of each job. It takes no lock and starts no borg.
+func (s *start) forecast(ctx context.Context, choice backup.Choice, onlyDue bool) error {
+	run := s.env.newRunner(s.loaded, s.parts)
+	code := s.sayUnknown()
+	for i := range s.chosen.jobs {
+		job := &s.chosen.jobs[i]
 		for _, forecast := range run.Forecast(ctx, job, choice) {
-			fmt.Fprintf(env.Stdout, "%s on %s: %s\n", job.Name, forecast.Repository, forecast.Due.Reason)
+			fmt.Fprintf(s.env.Stdout, "%s: %s\n", rowName(job.Name, forecast.Repository), forecast.Due.Reason)
 			if forecast.Problem != "" {
-				fmt.Fprintf(env.Stdout, "  would not begin: %s (%s)\n", forecast.Outcome, forecast.Problem)
+				fmt.Fprintf(s.env.Stdout, "  would not begin: %s (%s)\n", forecast.Outcome, backup.Clean(forecast.Problem))
 				code = worseCode(code, runner.ExitCode(forecast.Outcome))
-				continue
-			}
-			if options.due && !forecast.Due.Now {
-				continue
-			}
-			fmt.Fprintf(env.Stdout, "  archive %s\n", forecast.Archive)
-			for _, due := range forecast.Steps {
-				word := "no "
-				if due.Now {
-					word = "yes"
-				}
-				fmt.Fprintf(env.Stdout, "  %-8s %s  %s\n", due.Step, word, due.Reason)
+			} else if forecast.Due.Now || !onlyDue {
+				printPlan(s.env.Stdout, forecast)
 			}
 		}
 	}
-	if code != 0 {
-		return exitError{code: code}
+	return codeError(code)
+}
+
+func printPlan(to io.Writer, forecast runner.Forecast) {
+	fmt.Fprintf(to, "  archive %s\n", forecast.Archive)
+	for _, due := range forecast.Steps {
+		word := "no"
+		if due.Now {
+			word = "yes"
+		}
+		fmt.Fprintf(to, "  %-8s %-4s %s\n", due.Step, word, due.Reason)
 	}
-	return nil
 }

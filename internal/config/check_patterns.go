@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"borgcron/internal/backup"
 )
@@ -23,7 +24,7 @@ func (l *loader) checkPatterns() {
 	}
 	for i, a := range all {
 		for _, b := range all[:i] {
-			if !shareRepository(a.job, b.job) || !overlap(a.patterns, b.patterns) {
+			if !overlap(a.patterns, b.patterns) || !shareRepository(a.job, b.job) {
 				continue
 			}
 			scope := Scope{Part: InJob, Names: []string{a.job.result.Name, b.job.result.Name}}
@@ -67,13 +68,28 @@ func shareRepository(a, b *job) bool {
 	return false
 }
 
+// overlap tells whether one pattern of each list can match the same archive.
 func overlap(a, b []string) bool {
 	for _, one := range a {
 		for _, other := range b {
-			if backup.PatternsOverlap(one, other) {
+			if headsAgree(one, other) && backup.PatternsOverlap(one, other) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// headsAgree is a quick look at what two patterns begin with: few of many jobs have to be compared in full.
+func headsAgree(a, b string) bool {
+	a, b = head(a), head(b)
+	return strings.HasPrefix(a, b) || strings.HasPrefix(b, a)
+}
+
+// head is what stands before the first character of a pattern that may not be literal.
+func head(pattern string) string {
+	if end := strings.IndexAny(pattern, "*?["); end >= 0 {
+		return pattern[:end]
+	}
+	return pattern
 }

@@ -48,7 +48,7 @@ type flattener struct {
 
 func (f *flattener) copy(node *yaml.Node) (*yaml.Node, error) {
 	if f.count++; f.count > maxNodes {
-		return nil, errorAt(node, "the file is too big once its aliases are replaced by what they stand for")
+		return nil, errorAt(node, fmt.Sprintf("the file has more than %d values, all aliases replaced by what they stand for", maxNodes))
 	}
 	if node.Kind == yaml.AliasNode {
 		if f.open[node.Alias] {

@@ -119,27 +119,25 @@ func fillKeys(node *yaml.Node, t reflect.Type) {
 	if _, value := lookup(node, "type"); value != nil {
 		kind = value.Value
 	}
+	var complete []*yaml.Node // in the order of the manual
 	for field := range fieldsOf(t) {
-		name := field.Tag.Get("yaml")
-		_, value := lookup(node, name)
-		if value == nil && applies(field.Tag, kind) {
-			if value = defaultOf(field); value != nil {
-				node.Content = append(node.Content, text(name), value)
-			}
-		} else if value != nil {
+		key, value := lookup(node, field.Tag.Get("yaml"))
+		if value != nil {
 			fill(value, field.Type)
+		} else if applies(field.Tag, kind) {
+			key, value = text(field.Tag.Get("yaml")), defaultOf(field)
+		}
+		if value != nil {
+			complete = append(complete, key, value)
 		}
 	}
+	node.Content = complete
 }
 
 // defaultOf returns what a key is if it is not set, nil if that is nothing.
 func defaultOf(field reflect.StructField) *yaml.Node {
 	if value := field.Tag.Get("default"); value != "" {
-		node, err := parse([]byte(value))
-		if err != nil {
-			panic(fmt.Sprintf("default of %s: %v", field.Name, err)) // a tag of ours
-		}
-		return node
+		return parseDefault(value)
 	}
 	if field.Type.Kind() != reflect.Struct || reflect.PointerTo(field.Type).Implements(scalarType) {
 		return nil
@@ -147,6 +145,20 @@ func defaultOf(field reflect.StructField) *yaml.Node {
 	node := mapping()
 	if fill(node, field.Type); len(node.Content) == 0 {
 		return nil
+	}
+	return node
+}
+
+// parseDefault reads a default in a tag of ours. All but a few are single words, for which no parser is needed.
+func parseDefault(value string) *yaml.Node {
+	if !strings.ContainsAny(value[:1], `["`) {
+		node := text(value)
+		retag(node)
+		return node
+	}
+	node, err := parse([]byte(value))
+	if err != nil {
+		panic(fmt.Sprintf("default %s: %v", value, err))
 	}
 	return node
 }

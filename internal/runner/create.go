@@ -16,8 +16,7 @@ const alreadyExists = "Archive.AlreadyExists"
 // create makes the archive, and judges it by the guards.
 func (r *row) create(ctx context.Context) {
 	due := backup.PlanStep(backup.Create, r.job, &r.last, r.options.Choice, r.Now())
-	if !due.Now {
-		r.skip(backup.Create, due.Reason)
+	if !r.mayGoOn(ctx, due) {
 		return
 	}
 	began := r.Now()
