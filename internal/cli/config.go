@@ -60,8 +60,11 @@ func checkConfig(env *environment, asJSON bool) error {
 	if err != nil && !asJSON {
 		return exitError{exitConfig, err}
 	}
-	if err != nil { // whoever reads JSON gets JSON
+	if err != nil { // whoever reads JSON gets JSON; without a scope it is fatal
 		loaded = &config.Config{Errors: []config.Mistake{{Message: err.Error()}}}
+	}
+	if !loaded.Fatal() {
+		env.noteJobs(loaded)
 	}
 	if asJSON {
 		err = printCheckJSON(env.Stdout, loaded)

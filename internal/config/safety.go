@@ -5,13 +5,14 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"os/user"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
+
+	"borgcron/internal/process"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -50,7 +51,9 @@ func (thisMachine) Lstat(path string) (Entry, error) {
 }
 
 // LookPath finds a program on PATH.
-func (thisMachine) LookPath(program string) (string, error) { return exec.LookPath(program) }
+func (thisMachine) LookPath(program string) (string, error) {
+	return process.LookPath(program, os.Getenv("PATH"))
+}
 
 // UserID returns the number of a user.
 func (thisMachine) UserID(name string) (int, error) {

@@ -9,9 +9,10 @@ import (
 // unavailable are the keys whose feature does not exist yet. They are read and checked like all others, and
 // then refused, so that nobody relies on what is not there. Whoever builds the feature deletes the line.
 var unavailable = []struct {
-	path []string // of a job, or a whole section
+	path []string // `*` stands for each name
 	off  string   // the value that does not use the feature
 }{
+	{path: []string{"repositories", "*", "min_free"}},
 	{path: []string{"jobs", "*", "databases"}},
 	{path: []string{"jobs", "*", "spool"}, off: ""},
 	{path: []string{"jobs", "*", "verify", "every"}, off: "never"},
