@@ -14,7 +14,7 @@ type Kept struct {
 }
 
 // withinHours are the units of Retention.Within, in hours; maxWithin is 250 years, which a Duration can hold.
-var withinHours = map[byte]uint64{'H': 1, 'd': 24, 'w': 7 * 24, 'm': 31 * 24, 'y': 365 * 24}
+var withinHours = map[byte]int64{'H': 1, 'd': 24, 'w': 7 * 24, 'm': 31 * 24, 'y': 365 * 24}
 
 const maxWithin = 250 * 365 * 24
 
@@ -64,7 +64,7 @@ func parseWithin(within string) (time.Duration, bool) {
 	}
 	end := len(within) - 1
 	hours, known := withinHours[within[end]]
-	number, err := strconv.ParseUint(within[:end], 10, 32)
+	number, err := strconv.ParseInt(within[:end], 10, 32)
 	hours *= number
 	return time.Duration(hours) * time.Hour, known && err == nil && 0 < hours && hours <= maxWithin
 }

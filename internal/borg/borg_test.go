@@ -87,7 +87,6 @@ func newFixture(t *testing.T, program string) *fixture {
 			return []byte(s.Text), nil
 		},
 		State: filepath.Join(dir, "state"),
-		Now:   time.Now,
 	}
 	f.job = &backup.Job{
 		Name: "home", Sources: []string{f.source}, Compression: "lz4",

@@ -25,7 +25,6 @@ type Client struct {
 	Secret  func(context.Context, backup.Secret) ([]byte, error) // reads a passphrase
 	State   string                                               // folder for the cache of borg's version; "": none
 	HostID  string                                               // BORG_HOST_ID; "": borg's default
-	Now     func() time.Time                                     // the clock
 }
 
 // task is one call of borg.
@@ -75,6 +74,7 @@ func (c *Client) run(ctx context.Context, call backup.Call, t task) (backup.Repo
 	if failure.ID == "" {
 		c.forgetVersion(program) // perhaps it is another one by now
 	}
+	failure.Hint = strings.ReplaceAll(failure.Hint, "JOB", call.Job.Name)
 	return backup.Report{}, failure
 }
 

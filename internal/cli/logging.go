@@ -36,7 +36,7 @@ func (env *environment) openLog(to io.Writer) error {
 	}
 	switch format {
 	case "terminal":
-		env.Log = slog.New(tint.NewHandler(to, &tint.Options{
+		env.Log = slog.New(tint.NewTextHandler(to, &tint.Options{
 			Level: level, TimeFormat: "15:04:05", NoColor: env.Getenv("NO_COLOR") != "",
 		}))
 	case "text":

@@ -112,7 +112,7 @@ func (env *environment) configForReading() (*config.Config, error) {
 	case err != nil && (env.ConfigFile != "" || env.Getenv("BORGCRON_CONFIG") != ""):
 		return nil, exitError{exitConfig, err}
 	case err != nil:
-		return nil, nil
+		return nil, nil //nolint:nilerr // there is none that was asked for, and the records alone will do
 	case loaded.Fatal():
 		fmt.Fprintln(env.Stderr, "borgcron: the configuration is wrong; see: borgcron config check")
 		return nil, nil

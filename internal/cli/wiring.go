@@ -42,7 +42,7 @@ func (env *environment) newParts(ctx context.Context, loaded *config.Config) (*p
 		return nil, exitError{exitConfig, fmt.Errorf("state folder: %w; make it, or set paths.state", err)}
 	}
 	p := &parts{
-		client: &borg.Client{Environ: env.Environ, Secret: env.readSecret, State: loaded.State, Now: env.Now},
+		client: &borg.Client{Environ: env.Environ, Secret: env.readSecret, State: loaded.State},
 		locks:  &lock.Locker{Dir: filepath.Join(loaded.State, "locks"), Now: env.Now},
 	}
 	if err := loaded.KeepHost(); err != nil {

@@ -21,7 +21,7 @@ type supplies struct {
 	charges     []int // percent, of the batteries that tell
 }
 
-func (c *Checker) power(ctx context.Context, conditions *backup.Conditions) (string, error) {
+func (c *Checker) power(_ context.Context, conditions *backup.Conditions) (string, error) {
 	if !conditions.OnAC && conditions.BatteryAbove == 0 {
 		return "", nil
 	}

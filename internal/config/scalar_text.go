@@ -89,7 +89,7 @@ func (l *Location) UnmarshalText(text []byte) error {
 	value := string(text)
 	*l = Location(value)
 	if strings.Contains(ipv6.ReplaceAllString(value, ""), "::") {
-		return errors.New("wants a repository without an archive: cut what begins with ::")
+		return errors.New("wants a repository without an archive: cut the two colons and what follows")
 	}
 	if parts := scheme.FindStringSubmatch(value); parts != nil {
 		rest := value[len(parts[0]):]

@@ -10,9 +10,10 @@ import (
 const (
 	// MaxLine is the length in bytes to which a line of stderr is cut. A path of 4 KiB, escaped, fits.
 	MaxLine = 64 << 10
-	// TailLines and TailLine bound what is kept of stderr for an ExitError.
+	// TailLines is how many lines of stderr are kept for an ExitError.
 	TailLines = 50
-	TailLine  = 2 << 10
+	// TailLine is the length in bytes to which each of them is cut.
+	TailLine = 2 << 10
 )
 
 // output takes what a program prints, in bounded memory.

@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -50,7 +51,7 @@ func (s *session) hook(ctx context.Context, hook backup.Hook) bool {
 	result.Report.Tail = tail
 	switch {
 	case err == nil:
-	case ctx.Err() != nil && context.Cause(ctx) != errDeadline:
+	case ctx.Err() != nil && !errors.Is(context.Cause(ctx), errDeadline):
 		result.Outcome, result.Problem = backup.Interrupted, fmt.Sprintf("interrupted during a hook (%s)", hook.When)
 	case hook.Warn:
 		result.Outcome, result.Problem = backup.Warned, err.Error()
