@@ -64,8 +64,8 @@ func parseWithin(within string) (time.Duration, bool) {
 	}
 	end := len(within) - 1
 	hours, known := withinHours[within[end]]
-	number, err := strconv.ParseInt(within[:end], 10, 32)
-	hours *= number
+	number, err := strconv.ParseUint(within[:end], 10, 31)
+	hours *= int64(number) //nolint:gosec // it has 31 bits
 	return time.Duration(hours) * time.Hour, known && err == nil && 0 < hours && hours <= maxWithin
 }
 

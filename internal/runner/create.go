@@ -20,7 +20,10 @@ func (r *row) create(ctx context.Context) {
 		return
 	}
 	began := r.Now()
-	archive := r.archiveName(began)
+	if r.archive == "" {
+		r.archive = r.archiveName(began)
+	}
+	archive := r.archive
 	lost := false
 	result := r.step(ctx, backup.Create, due.Reason, r.job.Retry.Retries,
 		func(ctx context.Context, call backup.Call, result *backup.StepResult) error {
@@ -39,7 +42,7 @@ func (r *row) create(ctx context.Context) {
 	r.made = result.Outcome == backup.Succeeded || result.Outcome == backup.Warned && !result.Breached
 }
 
-// archiveName is the archive's name, made once a run.
+// archiveName is the archive's name, made once a run: all repositories get the same.
 func (r *row) archiveName(now time.Time) string {
 	names := r.Names
 	names.Hostname, names.Job = r.job.Host, r.job.Name

@@ -97,6 +97,7 @@ type session struct {
 	job     *backup.Job
 	options Options
 	rows    []*row
+	archive string // the name of this run's archive, "" until the first create
 }
 
 // perform goes through the run. Whatever stands between two of its steps, what was begun is undone.
