@@ -1,0 +1,195 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// The contenders, as the tables call them.
+const (
+	byHand    = "by hand"
+	fewest    = "by hand, fewest options"
+	borgcron  = "borgcron"
+	borgmatic = "borgmatic"
+)
+
+// contender is one way to make backups, with a home and a repository of its own so that each has its own caches.
+type contender struct {
+	home     string
+	env      []string                    // PATH first
+	commands func(prune bool) [][]string // make a backup; prune: that is due
+	log      *os.File
+	last     int64 // the second of the last backup: archives are named by seconds
+}
+
+// newContender makes a contender with a repository full of archives and warm caches.
+func (w *world) newContender(ctx context.Context, name string) (*contender, error) {
+	say("%d files: warming up %s", w.files, name)
+	home := filepath.Join(w.dir, strings.ReplaceAll(name, " ", "-"))
+	if err := os.MkdirAll(home, 0o700); err != nil {
+		return nil, err
+	}
+	log, err := os.Create(filepath.Join(home, "log"))
+	if err != nil {
+		return nil, err
+	}
+	c := &contender{home: home, log: log, env: []string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + home, "LANG=C.UTF-8", "BORG_REPO=" + home + "/repository", "BORG_PASSPHRASE=1234",
+	}}
+	if err := w.configure(c, name); err != nil {
+		return nil, err
+	}
+	if err := c.run(ctx, []string{"borg", "init", "--encryption=repokey-blake2"}); err != nil {
+		return nil, err
+	}
+	for range w.keep {
+		if err := w.change(); err != nil {
+			return nil, err
+		}
+		if _, err := c.backup(ctx, true); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+func (w *world) configure(c *contender, name string) error {
+	switch name {
+	case byHand:
+		c.commands = func(bool) [][]string { return now(w.calls) }
+	case fewest:
+		c.commands = func(bool) [][]string {
+			return now([][]string{
+				{"create", "--compression=lz4", "::bench-files-", w.source},
+				{"prune", "--glob-archives=bench-files-*", fmt.Sprintf("--keep-last=%d", w.keep)},
+				{"compact"},
+			})
+		}
+	case borgmatic:
+		c.commands = func(bool) [][]string {
+			return [][]string{{"borgmatic", "--config", c.home + "/config.yaml", "create", "prune", "compact"}}
+		}
+		return os.WriteFile(c.home+"/config.yaml", fmt.Appendf(nil, borgmaticConfig, w.source, c.home, w.keep), 0o600)
+	case borgcron:
+		c.commands = func(prune bool) [][]string {
+			every := map[bool]string{true: "always", false: "1d"}[prune]
+			return [][]string{{w.program, "--config", c.home + "/" + every + ".yaml", "run", "files"}}
+		}
+		for _, every := range []string{"always", "1d"} {
+			text := fmt.Appendf(nil, borgcronConfig, c.home, w.source, w.keep, every)
+			if err := os.WriteFile(c.home+"/"+every+".yaml", text, 0o600); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// borgcronConfig is for two files that differ in one thing: with "always" prune and compact are due in any run.
+// That stands for the run in which a day has passed since the last prune.
+const borgcronConfig = `host: bench
+paths: {state: %[1]s/state, runtime: %[1]s/run}
+repositories:
+  local: {location: %[1]s/repository, passphrase: "1234", clients: single}
+jobs:
+  files:
+    repository: local
+    sources: [%[2]s]
+    bootstrap: false
+    retention: {last: %[3]d}
+    prune: {every: %[4]s}
+    compact: {every: %[4]s}
+`
+
+// borgmaticConfig says the same; its keep_secondly is borg's --keep-last under another name.
+const borgmaticConfig = `location:
+    source_directories: [%[1]s]
+    repositories: [%[2]s/repository]
+storage:
+    encryption_passphrase: "1234"
+    compression: lz4
+    lock_wait: 20
+    archive_name_format: "bench-files-{now:%%Y-%%m-%%dT%%H:%%M:%%S}"
+retention:
+    keep_secondly: %[3]d
+    prefix: bench-files-
+`
+
+// now makes calls of borg into commands, for an archive of this second.
+func now(calls [][]string) [][]string {
+	var commands [][]string
+	for _, call := range calls {
+		words := append([]string{"borg"}, call...)
+		for i, word := range words {
+			if strings.HasPrefix(word, "::bench-files-") {
+				words[i] = "::bench-files-" + time.Now().Format("2006-01-02T15:04:05")
+			}
+		}
+		commands = append(commands, words)
+	}
+	return commands
+}
+
+// behind is the contender with a script in borg's place that does something first.
+func (c *contender) behind(deed string) (*contender, error) {
+	borg, err := exec.LookPath("borg")
+	if err != nil {
+		return nil, err
+	}
+	folder, err := os.MkdirTemp(c.home, "script-")
+	if err != nil {
+		return nil, err
+	}
+	changed := *c
+	changed.env = append([]string{"PATH=" + folder + ":" + os.Getenv("PATH")}, c.env[1:]...)
+	return &changed, os.WriteFile(folder+"/borg", fmt.Appendf(nil, "#!/bin/sh\n%s\nexec '%s' \"$@\"\n", deed, borg), 0o755)
+}
+
+// backup makes one backup and returns how many seconds it took.
+func (c *contender) backup(ctx context.Context, prune bool) (float64, error) {
+	c.settle()
+	began := time.Now()
+	for _, words := range c.commands(prune) {
+		if err := c.run(ctx, words); err != nil {
+			return 0, err
+		}
+	}
+	return time.Since(began).Seconds(), nil
+}
+
+// settle waits until all that was written is on the disk, and for a second that has no archive yet.
+func (c *contender) settle() {
+	syscall.Sync()
+	for time.Now().Unix() <= c.last {
+		time.Sleep(10 * time.Millisecond)
+	}
+	c.last = time.Now().Unix()
+}
+
+func (c *contender) run(ctx context.Context, words []string) error {
+	cmd := c.command(ctx, words)
+	return c.explain(cmd, cmd.Run())
+}
+
+// command is one program of the contender. Its output goes into a file.
+func (c *contender) command(ctx context.Context, words []string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, words[0], words[1:]...)
+	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = c.env, c.home, c.log, c.log
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	return cmd
+}
+
+// explain adds the end of what was said to an error.
+func (c *contender) explain(cmd *exec.Cmd, err error) error {
+	if err == nil {
+		return nil
+	}
+	said, _ := os.ReadFile(c.log.Name())
+	return fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args, " "), err, said[max(0, len(said)-2000):])
+}

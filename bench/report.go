@@ -1,0 +1,107 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// report puts the tables of all raw figures into benchmarks.md, between the two marks of each part. All else
+// on that page is left as it is.
+func report(docs string) error {
+	page := filepath.Join(docs, "benchmarks.md")
+	text, err := os.ReadFile(page)
+	if err != nil {
+		return err
+	}
+	for _, part := range []string{"a", "b", "c", "d"} {
+		tables, err := tables(filepath.Join(docs, "benchmarks", part+"*.csv"))
+		if err != nil {
+			return err
+		}
+		begin, end := "<!-- "+part+" -->\n", "<!-- end -->"
+		before, rest, found := strings.Cut(string(text), begin)
+		_, after, ended := strings.Cut(rest, end)
+		if !found || !ended {
+			return fmt.Errorf("%s has no marks for part %s", page, part)
+		}
+		text = []byte(before + begin + tables + "\n" + end + after)
+	}
+	return os.WriteFile(page, text, 0o644)
+}
+
+// tables are those of a part, the fewest files first.
+func tables(glob string) (string, error) {
+	paths, err := filepath.Glob(glob)
+	if err != nil {
+		return "", err
+	}
+	slices.SortFunc(paths, func(a, b string) int { return cmp.Or(len(a)-len(b), cmp.Compare(a, b)) })
+	if paths == nil {
+		return "\nNot measured yet.\n", nil
+	}
+	var out strings.Builder
+	for _, path := range paths {
+		s, err := load(path)
+		if err != nil {
+			return "", err
+		}
+		out.WriteString(s.table())
+	}
+	return out.String(), nil
+}
+
+// table is a series in Markdown. The ratios are those of a column to the base round by round: what disturbs
+// the machine for longer than a round is in both.
+func (s *series) table() string {
+	var out strings.Builder
+	part, files, _ := strings.Cut(s.name, "-")
+	if n, err := strconv.Atoi(files); err == nil {
+		fmt.Fprintf(&out, "\n%s files:\n", thousands(n))
+	}
+	fmt.Fprintf(&out, "\n| | median, %s | quartiles | highest | ratio | 95 %% interval | bound | met |\n", s.unit)
+	out.WriteString("| --- | ---: | --- | ---: | ---: | --- | --- | --- |\n")
+	base := max(0, slices.Index(s.columns, byHand))
+	for i, name := range s.columns {
+		var values, ratios []float64
+		for _, row := range s.rows {
+			values, ratios = append(values, row[i]), append(ratios, row[i]/row[base])
+		}
+		low, high := interval(ratios)
+		highest := slices.Max(values)
+		bound, met := verdict(part, name, low, highest)
+		fmt.Fprintf(&out, "| %s | %.2f | %.2f – %.2f | %.2f | %.3f | %.3f – %.3f | %s | %s |\n", name, quantile(values, 0.5),
+			quantile(values, 0.25), quantile(values, 0.75), highest, quantile(ratios, 0.5), low, high, bound, met)
+	}
+	fmt.Fprintf(&out, "\n%d rounds ([raw figures](benchmarks/%s.csv)); %s.\n", len(s.rows), s.name, s.note)
+	return out.String()
+}
+
+// verdict is the bound of a contender and whether it is met. A ratio meets its bound if the lower end of its
+// interval does, so that the noise of a small machine is no failure; memory, if its highest value does.
+func verdict(part, name string, low, highest float64) (bound, met string) {
+	ok := false
+	switch {
+	case part == "a" && name == borgcron:
+		bound, ok = "ratio 1.03", low <= 1.03
+	case part == "b" && name == borgcron:
+		bound, ok = "ratio 0.60", low <= 0.6
+	case part == "c":
+		bound, ok = "25 MiB", highest < 25
+	default:
+		return "", ""
+	}
+	return bound, map[bool]string{true: "yes", false: "**no**"}[ok]
+}
+
+// thousands writes a number with commas.
+func thousands(n int) string {
+	if n < 1000 {
+		return strconv.Itoa(n)
+	}
+	return fmt.Sprintf("%s,%03d", thousands(n/1000), n%1000)
+}
