@@ -21,6 +21,7 @@ const (
 
 // contender is one way to make backups, with a home and a repository of its own so that each has its own caches.
 type contender struct {
+	context.Context
 	home     string
 	env      []string                    // PATH first
 	commands func(prune bool) [][]string // make a backup; prune: that is due
@@ -29,37 +30,23 @@ type contender struct {
 }
 
 // newContender makes a contender with a repository full of archives and warm caches.
-func (w *world) newContender(ctx context.Context, name string) (*contender, error) {
+func (w *world) newContender(name string) *contender {
 	say("%d files: warming up %s", w.files, name)
 	home := filepath.Join(w.dir, strings.ReplaceAll(name, " ", "-"))
-	if err := os.MkdirAll(home, 0o700); err != nil {
-		return nil, err
-	}
-	log, err := os.Create(filepath.Join(home, "log"))
-	if err != nil {
-		return nil, err
-	}
-	c := &contender{home: home, log: log, env: []string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + home, "LANG=C.UTF-8", "BORG_REPO=" + home + "/repository", "BORG_PASSPHRASE=1234",
-	}}
-	if err := w.configure(c, name); err != nil {
-		return nil, err
-	}
-	if err := c.run(ctx, []string{"borg", "init", "--encryption=repokey-blake2"}); err != nil {
-		return nil, err
-	}
+	check(os.MkdirAll(home, 0o700))
+	c := &contender{Context: w.Context, home: home, log: must(os.Create(filepath.Join(home, "log")))}
+	c.env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "LANG=C.UTF-8", "BORG_REPO=" + home + "/repository", "BORG_PASSPHRASE=1234"}
+	w.configure(c, name)
+	init := c.command([]string{"borg", "init", "--encryption=repokey-blake2"})
+	c.expect(init, init.Run())
 	for range w.keep {
-		if err := w.change(); err != nil {
-			return nil, err
-		}
-		if _, err := c.backup(ctx, true); err != nil {
-			return nil, err
-		}
+		w.change()
+		c.backup(true)
 	}
-	return c, nil
+	return c
 }
 
-func (w *world) configure(c *contender, name string) error {
+func (w *world) configure(c *contender, name string) {
 	switch name {
 	case byHand:
 		c.commands = func(bool) [][]string { return now(w.calls) }
@@ -72,23 +59,20 @@ func (w *world) configure(c *contender, name string) error {
 			})
 		}
 	case borgmatic:
+		check(os.WriteFile(c.home+"/config.yaml", fmt.Appendf(nil, borgmaticConfig, w.source, c.home, w.keep), 0o600))
 		c.commands = func(bool) [][]string {
 			return [][]string{{"borgmatic", "--config", c.home + "/config.yaml", "create", "prune", "compact"}}
 		}
-		return os.WriteFile(c.home+"/config.yaml", fmt.Appendf(nil, borgmaticConfig, w.source, c.home, w.keep), 0o600)
 	case borgcron:
+		for _, every := range []string{"always", "1d"} {
+			text := fmt.Appendf(nil, borgcronConfig, c.home, w.source, w.keep, every)
+			check(os.WriteFile(c.home+"/"+every+".yaml", text, 0o600))
+		}
 		c.commands = func(prune bool) [][]string {
 			every := map[bool]string{true: "always", false: "1d"}[prune]
 			return [][]string{{w.program, "--config", c.home + "/" + every + ".yaml", "run", "files"}}
 		}
-		for _, every := range []string{"always", "1d"} {
-			text := fmt.Appendf(nil, borgcronConfig, c.home, w.source, w.keep, every)
-			if err := os.WriteFile(c.home+"/"+every+".yaml", text, 0o600); err != nil {
-				return err
-			}
-		}
 	}
-	return nil
 }
 
 // borgcronConfig is for two files that differ in one thing: with "always" prune and compact are due in any run.
@@ -137,30 +121,24 @@ func now(calls [][]string) [][]string {
 }
 
 // behind is the contender with a script in borg's place that does something first.
-func (c *contender) behind(deed string) (*contender, error) {
-	borg, err := exec.LookPath("borg")
-	if err != nil {
-		return nil, err
-	}
-	folder, err := os.MkdirTemp(c.home, "script-")
-	if err != nil {
-		return nil, err
-	}
+func (c *contender) behind(deed string) *contender {
+	folder := must(os.MkdirTemp(c.home, "script-"))
+	script := fmt.Appendf(nil, "#!/bin/sh\n%s\nexec '%s' \"$@\"\n", deed, must(exec.LookPath("borg")))
+	check(os.WriteFile(folder+"/borg", script, 0o755))
 	changed := *c
 	changed.env = append([]string{"PATH=" + folder + ":" + os.Getenv("PATH")}, c.env[1:]...)
-	return &changed, os.WriteFile(folder+"/borg", fmt.Appendf(nil, "#!/bin/sh\n%s\nexec '%s' \"$@\"\n", deed, borg), 0o755)
+	return &changed
 }
 
 // backup makes one backup and returns how many seconds it took.
-func (c *contender) backup(ctx context.Context, prune bool) (float64, error) {
+func (c *contender) backup(prune bool) float64 {
 	c.settle()
 	began := time.Now()
 	for _, words := range c.commands(prune) {
-		if err := c.run(ctx, words); err != nil {
-			return 0, err
-		}
+		command := c.command(words)
+		c.expect(command, command.Run())
 	}
-	return time.Since(began).Seconds(), nil
+	return time.Since(began).Seconds()
 }
 
 // settle waits until all that was written is on the disk, and for a second that has no archive yet.
@@ -172,24 +150,18 @@ func (c *contender) settle() {
 	c.last = time.Now().Unix()
 }
 
-func (c *contender) run(ctx context.Context, words []string) error {
-	cmd := c.command(ctx, words)
-	return c.explain(cmd, cmd.Run())
-}
-
 // command is one program of the contender. Its output goes into a file.
-func (c *contender) command(ctx context.Context, words []string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, words[0], words[1:]...)
+func (c *contender) command(words []string) *exec.Cmd {
+	cmd := exec.CommandContext(c, words[0], words[1:]...)
 	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = c.env, c.home, c.log, c.log
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	return cmd
 }
 
-// explain adds the end of what was said to an error.
-func (c *contender) explain(cmd *exec.Cmd, err error) error {
-	if err == nil {
-		return nil
+// expect gives up at an error, with the end of what was said.
+func (c *contender) expect(cmd *exec.Cmd, err error) {
+	if err != nil {
+		said := must(os.ReadFile(c.log.Name()))
+		check(fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args, " "), err, said[max(0, len(said)-2000):]))
 	}
-	said, _ := os.ReadFile(c.log.Name())
-	return fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args, " "), err, said[max(0, len(said)-2000):])
 }

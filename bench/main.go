@@ -2,6 +2,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -19,6 +20,7 @@ Sizes are numbers of files, for a and c. Without any: all parts; 1000, 10000 and
 
 // bench is one call of this program: what to measure, and where things are.
 type bench struct {
+	context.Context
 	rounds        int
 	sizes         []int
 	docs          string // the folder of benchmarks.md
@@ -27,16 +29,8 @@ type bench struct {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx)
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1)
-	}
-}
-
-func run(ctx context.Context) (err error) {
-	b := &bench{}
+	defer stop()
+	b := &bench{Context: ctx}
 	flag.Usage = func() { fmt.Fprintln(os.Stderr, usage) }
 	flag.IntVar(&b.rounds, "rounds", 16, "a multiple of 4 has every contender in every place")
 	flag.StringVar(&b.docs, "docs", "docs", "folder of benchmarks.md")
@@ -48,29 +42,57 @@ func run(ctx context.Context) (err error) {
 		} else if word == "report" || len(word) == 1 && strings.Contains("abcd", word) {
 			parts += word[:1]
 		} else {
-			return fmt.Errorf("%q is neither a part nor a number of at least 100 files\n%s", word, usage)
+			flag.Usage()
+			os.Exit(64)
 		}
 	}
-	if parts == "" {
-		parts = "dacb"
+	if err := b.run(cmp.Or(parts, "dacb")); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
 	}
+}
+
+func (b *bench) run(parts string) (err error) {
+	defer func() {
+		if failed, ok := recover().(failure); ok {
+			err = failed.error
+		}
+	}()
 	if b.sizes == nil {
 		b.sizes = []int{1000, 10000, 100000}
 	}
-	if b.program, err = filepath.Abs("borgcron"); err != nil {
-		return err
-	}
-	if b.temp, err = os.MkdirTemp("", "borgcron-bench-"); err != nil {
-		return err
-	}
+	b.program = must(filepath.Abs("borgcron"))
+	b.temp = must(os.MkdirTemp("", "borgcron-bench-"))
 	defer os.RemoveAll(b.temp)
-	measures := map[rune]func(context.Context) error{'a': b.oneRun, 'b': b.day, 'c': b.memory, 'd': b.startUp}
 	for _, part := range parts {
-		if measure := measures[part]; measure != nil {
-			if err := measure(ctx); err != nil {
-				return fmt.Errorf("part %c: %w", part, err)
+		switch part {
+		case 'a':
+			for _, files := range b.sizes {
+				b.compare(fmt.Sprintf("a-%d", files), files, 3, 1, borgcron, byHand, fewest, borgmatic)
 			}
+		case 'b':
+			b.compare("b-1000", 1000, 24, 24, borgcron, byHand, borgmatic)
+		case 'c':
+			b.memory()
+		case 'd':
+			b.startUp()
 		}
 	}
-	return report(b.docs)
+	report(b.docs)
+	return nil
+}
+
+// failure is the panic of check, which run catches.
+type failure struct{ error }
+
+// check gives up at an error: without all figures there is nothing to report. What was made is still removed.
+func check(err error) {
+	if err != nil {
+		panic(failure{err})
+	}
+}
+
+func must[T any](value T, err error) T {
+	check(err)
+	return value
 }

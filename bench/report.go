@@ -12,47 +12,25 @@ import (
 
 // report puts the tables of all raw figures into benchmarks.md, between the two marks of each part. All else
 // on that page is left as it is.
-func report(docs string) error {
+func report(docs string) {
 	page := filepath.Join(docs, "benchmarks.md")
-	text, err := os.ReadFile(page)
-	if err != nil {
-		return err
-	}
+	text := string(must(os.ReadFile(page)))
 	for _, part := range []string{"a", "b", "c", "d"} {
-		tables, err := tables(filepath.Join(docs, "benchmarks", part+"*.csv"))
-		if err != nil {
-			return err
-		}
-		begin, end := "<!-- "+part+" -->\n", "<!-- end -->"
-		before, rest, found := strings.Cut(string(text), begin)
+		begin, end := "<!-- "+part+" -->\n", "\n<!-- end -->"
+		before, rest, found := strings.Cut(text, begin)
 		_, after, ended := strings.Cut(rest, end)
 		if !found || !ended {
-			return fmt.Errorf("%s has no marks for part %s", page, part)
+			check(fmt.Errorf("%s has no marks for part %s", page, part))
 		}
-		text = []byte(before + begin + tables + "\n" + end + after)
-	}
-	return os.WriteFile(page, text, 0o644)
-}
-
-// tables are those of a part, the fewest files first.
-func tables(glob string) (string, error) {
-	paths, err := filepath.Glob(glob)
-	if err != nil {
-		return "", err
-	}
-	slices.SortFunc(paths, func(a, b string) int { return cmp.Or(len(a)-len(b), cmp.Compare(a, b)) })
-	if paths == nil {
-		return "\nNot measured yet.\n", nil
-	}
-	var out strings.Builder
-	for _, path := range paths {
-		s, err := load(path)
-		if err != nil {
-			return "", err
+		tables := ""
+		paths := must(filepath.Glob(filepath.Join(docs, "benchmarks", part+"*.csv")))
+		slices.SortFunc(paths, func(a, b string) int { return len(a) - len(b) }) // by size
+		for _, path := range paths {
+			tables += load(path).table()
 		}
-		out.WriteString(s.table())
+		text = before + begin + cmp.Or(tables, "\nNot measured yet.\n") + end + after
 	}
-	return out.String(), nil
+	check(os.WriteFile(page, []byte(text), 0o644))
 }
 
 // table is a series in Markdown. The ratios are those of a column to the base round by round: what disturbs

@@ -22,18 +22,16 @@ type series struct {
 }
 
 // measure takes the rows of a series and keeps them. The first round is for warmth and does not count.
-func (b *bench) measure(s *series, rounds int, take func(round int, row []float64) error) error {
+func (s *series) measure(docs string, rounds int, take func(round int, row []float64)) {
 	for round := range rounds + 1 {
 		row := make([]float64, len(s.columns))
-		if err := take(round, row); err != nil {
-			return err
-		}
+		take(round, row)
+		say("%s: round %d of %d: %.2f %s", s.name, round, rounds, row, s.unit)
 		if round > 0 {
 			s.rows = append(s.rows, row)
 		}
-		say("%s: round %d of %d: %.2f %s", s.name, round, rounds, row, s.unit)
 	}
-	return s.save(filepath.Join(b.docs, "benchmarks"))
+	s.save(filepath.Join(docs, "benchmarks"))
 }
 
 // say prints progress.
@@ -42,7 +40,7 @@ func say(format string, args ...any) {
 }
 
 // save writes the raw figures under the unit and the columns; the note is a comment before them.
-func (s *series) save(folder string) error {
+func (s *series) save(folder string) {
 	text := &strings.Builder{}
 	fmt.Fprintf(text, "# %s\n", s.note)
 	records := [][]string{append([]string{s.unit}, s.columns...)}
@@ -53,41 +51,27 @@ func (s *series) save(folder string) error {
 		}
 		records = append(records, record)
 	}
-	if err := csv.NewWriter(text).WriteAll(records); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return err
-	}
-	return os.WriteFile(filepath.Join(folder, s.name+".csv"), []byte(text.String()), 0o644)
+	check(csv.NewWriter(text).WriteAll(records))
+	check(os.MkdirAll(folder, 0o755))
+	check(os.WriteFile(filepath.Join(folder, s.name+".csv"), []byte(text.String()), 0o644))
 }
 
 // load reads what save wrote.
-func load(path string) (*series, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	note, figures, _ := strings.Cut(string(text), "\n")
-	records, err := csv.NewReader(strings.NewReader(figures)).ReadAll()
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
+func load(path string) *series {
+	note, figures, _ := strings.Cut(string(must(os.ReadFile(path))), "\n")
 	s := &series{name: strings.TrimSuffix(filepath.Base(path), ".csv"), note: strings.TrimPrefix(note, "# ")}
-	for i, record := range records {
+	for i, record := range must(csv.NewReader(strings.NewReader(figures)).ReadAll()) {
 		if i == 0 {
 			s.unit, s.columns = record[0], record[1:]
 			continue
 		}
-		row := make([]float64, len(s.columns))
-		for j := range row {
-			if row[j], err = strconv.ParseFloat(record[j+1], 64); err != nil {
-				return nil, fmt.Errorf("%s: %w", path, err)
-			}
+		var row []float64
+		for _, cell := range record[1:] {
+			row = append(row, must(strconv.ParseFloat(cell, 64)))
 		}
 		s.rows = append(s.rows, row)
 	}
-	return s, nil
+	return s
 }
 
 // quantile is the value below which a part q of the values lies; between two neighbours in proportion.

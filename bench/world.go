@@ -11,84 +11,62 @@ import (
 
 // world is a tree of small files that contenders back up, all keeping the same number of archives.
 type world struct {
+	context.Context
 	dir, source, program string
 	files, keep          int
 	calls                [][]string // of borg, by the last run of borgcron: create, prune, compact
 	random               *rand.ChaCha8
 }
 
-func (b *bench) newWorld(name string, files, keep int) (*world, error) {
+func (b *bench) newWorld(name string, files, keep int) *world {
 	dir := filepath.Join(b.temp, name)
 	w := &world{
-		dir: dir, source: filepath.Join(dir, "source"), program: b.program, files: files, keep: keep,
+		Context: b.Context, dir: dir, source: filepath.Join(dir, "source"), program: b.program, files: files, keep: keep,
 		random: rand.NewChaCha8([32]byte{}),
 	}
 	for i := range files {
-		if err := w.write(i); err != nil {
-			return nil, err
-		}
+		w.write(i)
 	}
-	return w, nil
+	return w
 }
 
 // write fills a file with about 1 KiB that cannot be compressed.
-func (w *world) write(i int) error {
+func (w *world) write(i int) {
 	folder := filepath.Join(w.source, fmt.Sprint(i/100))
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return err
-	}
+	check(os.MkdirAll(folder, 0o755))
 	content := make([]byte, 768+w.random.Uint64()%512)
 	_, _ = w.random.Read(content) // never fails
-	return os.WriteFile(filepath.Join(folder, fmt.Sprint(i)), content, 0o644)
+	check(os.WriteFile(filepath.Join(folder, fmt.Sprint(i)), content, 0o644))
 }
 
 // change writes ten files anew, so that the next backups have something to do.
-func (w *world) change() error {
+func (w *world) change() {
 	for range 10 {
-		if err := w.write(int(w.random.Uint64() % uint64(w.files))); err != nil {
-			return err
-		}
+		w.write(int(w.random.Uint64() % uint64(w.files)))
 	}
-	return nil
 }
 
 // count has borgcron make some backups, the last of which is to prune, and returns how many borg processes it
 // started. The last three calls are what is then done by hand. A script in borg's place takes notes, so this
 // is not timed; the backup before these asks the script for its version, which is done once.
-func (w *world) count(ctx context.Context, c *contender, backups int) (int, error) {
+func (w *world) count(c *contender, backups int) int {
 	notes := filepath.Join(w.dir, "calls")
-	spied, err := c.behind(fmt.Sprintf(`{ printf '%%s\n' "$@"; echo; } >>'%s'`, notes))
-	if err != nil {
-		return 0, err
-	}
-	if _, err := spied.backup(ctx, true); err != nil {
-		return 0, err
-	}
-	if err := os.Remove(notes); err != nil {
-		return 0, err
-	}
+	spied := c.behind(fmt.Sprintf(`{ printf '%%s\n' "$@"; echo; } >>'%s'`, notes))
+	spied.backup(true)
+	check(os.Remove(notes))
 	for i := range backups {
-		if err := w.change(); err != nil {
-			return 0, err
-		}
-		if _, err := spied.backup(ctx, i == backups-1); err != nil {
-			return 0, err
-		}
+		w.change()
+		spied.backup(i == backups-1)
 	}
-	text, err := os.ReadFile(notes)
-	if err != nil {
-		return 0, err
+	var calls [][]string
+	for call := range strings.SplitSeq(strings.TrimSpace(string(must(os.ReadFile(notes)))), "\n\n") {
+		calls = append(calls, strings.Split(call, "\n"))
 	}
-	w.calls = nil
-	for call := range strings.SplitSeq(strings.TrimSpace(string(text)), "\n\n") {
-		w.calls = append(w.calls, strings.Split(call, "\n"))
-	}
-	count := len(w.calls)
-	w.calls = w.calls[max(0, count-3):]
+	w.calls = calls[max(0, len(calls)-3):]
 	for i, command := range []string{"create", "prune", "compact"} {
 		if len(w.calls) != 3 || w.calls[i][0] != command {
-			return 0, fmt.Errorf("borgcron was to end with create, prune and compact, and called %q", w.calls)
+			check(fmt.Errorf("borgcron was to end with create, prune and compact, and called %q", w.calls))
 		}
 	}
-	return count, nil
+	return len(calls)
 }
