@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -21,7 +20,7 @@ const (
 
 // contender is one way to make backups, with a home and a repository of its own so that each has its own caches.
 type contender struct {
-	context.Context
+	*world
 	home     string
 	env      []string                    // PATH first
 	commands func(prune bool) [][]string // make a backup; prune: that is due
@@ -34,9 +33,10 @@ func (w *world) newContender(name string) *contender {
 	say("%d files: warming up %s", w.files, name)
 	home := filepath.Join(w.dir, strings.ReplaceAll(name, " ", "-"))
 	check(os.MkdirAll(home, 0o700))
-	c := &contender{Context: w.Context, home: home, log: must(os.Create(filepath.Join(home, "log")))}
-	c.env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "LANG=C.UTF-8", "BORG_REPO=" + home + "/repository", "BORG_PASSPHRASE=1234"}
-	w.configure(c, name)
+	c := &contender{world: w, home: home, log: must(os.Create(filepath.Join(home, "log")))}
+	c.env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "LANG=C.UTF-8",
+		"BORG_REPO=" + home + "/repository", "BORG_PASSPHRASE=1234"}
+	c.configure(name)
 	init := c.command([]string{"borg", "init", "--encryption=repokey-blake2"})
 	c.expect(init, init.Run())
 	for range w.keep {
@@ -46,31 +46,31 @@ func (w *world) newContender(name string) *contender {
 	return c
 }
 
-func (w *world) configure(c *contender, name string) {
+func (c *contender) configure(name string) {
 	switch name {
 	case byHand:
-		c.commands = func(bool) [][]string { return now(w.calls) }
+		c.commands = func(bool) [][]string { return now(c.calls) }
 	case fewest:
 		c.commands = func(bool) [][]string {
 			return now([][]string{
-				{"create", "--compression=lz4", "::bench-files-", w.source},
-				{"prune", "--glob-archives=bench-files-*", fmt.Sprintf("--keep-last=%d", w.keep)},
+				{"create", "--compression=lz4", "::bench-files-", c.source},
+				{"prune", "--glob-archives=bench-files-*", fmt.Sprintf("--keep-last=%d", c.keep)},
 				{"compact"},
 			})
 		}
 	case borgmatic:
-		check(os.WriteFile(c.home+"/config.yaml", fmt.Appendf(nil, borgmaticConfig, w.source, c.home, w.keep), 0o600))
+		check(os.WriteFile(c.home+"/config.yaml", fmt.Appendf(nil, borgmaticConfig, c.source, c.home, c.keep), 0o600))
 		c.commands = func(bool) [][]string {
 			return [][]string{{"borgmatic", "--config", c.home + "/config.yaml", "create", "prune", "compact"}}
 		}
 	case borgcron:
 		for _, every := range []string{"always", "1d"} {
-			text := fmt.Appendf(nil, borgcronConfig, c.home, w.source, w.keep, every)
+			text := fmt.Appendf(nil, borgcronConfig, c.home, c.source, c.keep, every)
 			check(os.WriteFile(c.home+"/"+every+".yaml", text, 0o600))
 		}
 		c.commands = func(prune bool) [][]string {
 			every := map[bool]string{true: "always", false: "1d"}[prune]
-			return [][]string{{w.program, "--config", c.home + "/" + every + ".yaml", "run", "files"}}
+			return [][]string{{c.program, "--config", c.home + "/" + every + ".yaml", "run", "files"}}
 		}
 	}
 }

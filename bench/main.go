@@ -54,8 +54,12 @@ func main() {
 
 func (b *bench) run(parts string) (err error) {
 	defer func() {
-		if failed, ok := recover().(failure); ok {
-			err = failed.error
+		switch cause := recover().(type) {
+		case nil:
+		case failure:
+			err = cause.error
+		default:
+			panic(cause)
 		}
 	}()
 	if b.sizes == nil {
@@ -63,7 +67,7 @@ func (b *bench) run(parts string) (err error) {
 	}
 	b.program = must(filepath.Abs("borgcron"))
 	b.temp = must(os.MkdirTemp("", "borgcron-bench-"))
-	defer os.RemoveAll(b.temp)
+	defer func() { check(os.RemoveAll(b.temp)) }()
 	for _, part := range parts {
 		switch part {
 		case 'a':

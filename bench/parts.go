@@ -11,9 +11,13 @@ import (
 	"time"
 )
 
-// compare is parts a and b. All contenders, borgcron first, back up the same changes one after the other, so
+// compare is parts a and b. All contenders, borgcron first and borgmatic last, back up the same changes one after the other, so
 // many backups a round. In the last one of a round prune and compact are due. A figure is the sum of a round.
 func (b *bench) compare(name string, files, keep, backups int, names ...string) {
+	if _, err := exec.LookPath(borgmatic); err != nil {
+		say("borgmatic is not installed: left out")
+		names = names[:len(names)-1]
+	}
 	w := b.newWorld(name, files, keep)
 	contenders := []*contender{w.newContender(borgcron)}
 	processes := w.count(contenders[0], backups)

@@ -13,14 +13,15 @@ import (
 // report puts the tables of all raw figures into benchmarks.md, between the two marks of each part. All else
 // on that page is left as it is.
 func report(docs string) {
-	page := filepath.Join(docs, "benchmarks.md")
-	text := string(must(os.ReadFile(page)))
+	root := must(os.OpenRoot(docs))
+	defer func() { _ = root.Close() }()
+	text := string(must(root.ReadFile("benchmarks.md")))
 	for _, part := range []string{"a", "b", "c", "d"} {
 		begin, end := "<!-- "+part+" -->\n", "\n<!-- end -->"
 		before, rest, found := strings.Cut(text, begin)
 		_, after, ended := strings.Cut(rest, end)
 		if !found || !ended {
-			check(fmt.Errorf("%s has no marks for part %s", page, part))
+			check(fmt.Errorf("benchmarks.md has no marks for part %s", part))
 		}
 		tables := ""
 		paths := must(filepath.Glob(filepath.Join(docs, "benchmarks", part+"*.csv")))
@@ -30,7 +31,7 @@ func report(docs string) {
 		}
 		text = before + begin + cmp.Or(tables, "\nNot measured yet.\n") + end + after
 	}
-	check(os.WriteFile(page, []byte(text), 0o644))
+	check(root.WriteFile("benchmarks.md", []byte(text), 0o644))
 }
 
 // table is a series in Markdown. The ratios are those of a column to the base round by round: what disturbs
@@ -68,6 +69,8 @@ func verdict(part, name string, low, highest float64) (bound, met string) {
 		bound, ok = "ratio 1.03", low <= 1.03
 	case part == "b" && name == borgcron:
 		bound, ok = "ratio 0.60", low <= 0.6
+	case part == "c" && strings.HasSuffix(name, " files"): // flat: a tenth more at most
+		bound, ok = "25 MiB, ratio 1.10", highest < 25 && low <= 1.1
 	case part == "c":
 		bound, ok = "25 MiB", highest < 25
 	default:

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -11,19 +10,17 @@ import (
 
 // world is a tree of small files that contenders back up, all keeping the same number of archives.
 type world struct {
-	context.Context
-	dir, source, program string
-	files, keep          int
-	calls                [][]string // of borg, by the last run of borgcron: create, prune, compact
-	random               *rand.ChaCha8
+	*bench
+	dir, source string
+	files, keep int
+	changed     int        // the last one
+	calls       [][]string // of borg, by the last run of borgcron: create, prune, compact
+	random      *rand.ChaCha8
 }
 
 func (b *bench) newWorld(name string, files, keep int) *world {
 	dir := filepath.Join(b.temp, name)
-	w := &world{
-		Context: b.Context, dir: dir, source: filepath.Join(dir, "source"), program: b.program, files: files, keep: keep,
-		random: rand.NewChaCha8([32]byte{}),
-	}
+	w := &world{bench: b, dir: dir, source: dir + "/source", files: files, keep: keep, random: rand.NewChaCha8([32]byte{})}
 	for i := range files {
 		w.write(i)
 	}
@@ -34,7 +31,7 @@ func (b *bench) newWorld(name string, files, keep int) *world {
 func (w *world) write(i int) {
 	folder := filepath.Join(w.source, fmt.Sprint(i/100))
 	check(os.MkdirAll(folder, 0o755))
-	content := make([]byte, 768+w.random.Uint64()%512)
+	content := make([]byte, 768+i%512)
 	_, _ = w.random.Read(content) // never fails
 	check(os.WriteFile(filepath.Join(folder, fmt.Sprint(i)), content, 0o644))
 }
@@ -42,7 +39,8 @@ func (w *world) write(i int) {
 // change writes ten files anew, so that the next backups have something to do.
 func (w *world) change() {
 	for range 10 {
-		w.write(int(w.random.Uint64() % uint64(w.files)))
+		w.changed = (w.changed + 997) % w.files
+		w.write(w.changed)
 	}
 }
 
