@@ -138,7 +138,9 @@ func (c *contender) backup(prune bool) float64 {
 		command := c.command(words)
 		c.expect(command, command.Run())
 	}
-	return time.Since(began).Seconds()
+	ended := time.Now()
+	c.last = ended.Unix() // the archive's name is of this second or an earlier one
+	return ended.Sub(began).Seconds()
 }
 
 // settle waits until all that was written is on the disk, and for a second that has no archive yet.
@@ -147,7 +149,6 @@ func (c *contender) settle() {
 	for time.Now().Unix() <= c.last {
 		time.Sleep(10 * time.Millisecond)
 	}
-	c.last = time.Now().Unix()
 }
 
 // command is one program of the contender. Its output goes into a file.

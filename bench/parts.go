@@ -85,6 +85,7 @@ func (c *contender) peak() (peak float64) {
 		select {
 		case err := <-ended:
 			c.expect(cmd, err)
+			c.last = time.Now().Unix()
 			return peak
 		case <-time.After(10 * time.Millisecond):
 			status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", cmd.Process.Pid)) // gone at the end
