@@ -25,7 +25,7 @@ type contender struct {
 	env      []string                    // PATH first
 	commands func(prune bool) [][]string // make a backup; prune: that is due
 	log      *os.File
-	last     int64 // the second of the last backup: archives are named by seconds
+	last     int64 // the second in which the last backup ended: archives are named by seconds
 }
 
 // newContender makes a contender with a repository full of archives and warm caches.
@@ -143,7 +143,7 @@ func (c *contender) backup(prune bool) float64 {
 	return ended.Sub(began).Seconds()
 }
 
-// settle waits until all that was written is on the disk, and for a second that has no archive yet.
+// settle waits until all that was written is on the disk, and for a second that cannot have an archive yet.
 func (c *contender) settle() {
 	syscall.Sync()
 	for time.Now().Unix() <= c.last {

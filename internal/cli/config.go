@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -78,9 +77,7 @@ func checkConfig(env *environment, asJSON bool) error {
 }
 
 func printCheckJSON(w io.Writer, loaded *config.Config) error {
-	encoder := json.NewEncoder(w)
-	encoder.SetEscapeHTML(false)
-	return encoder.Encode(map[string][]config.Mistake{
+	return printJSONLine(w, map[string][]config.Mistake{
 		"errors":   append([]config.Mistake{}, loaded.Errors...),
 		"warnings": append([]config.Mistake{}, loaded.Warnings...),
 	})

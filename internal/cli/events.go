@@ -2,14 +2,14 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
+	"io"
 	"time"
 
 	"borgcron/internal/backup"
 )
 
 // eventPrinter writes each event as one JSON object on a line.
-type eventPrinter struct{ to *json.Encoder }
+type eventPrinter struct{ to io.Writer }
 
 // eventLine is the shape of `run --json`; keys may be added.
 type eventLine struct {
@@ -34,7 +34,7 @@ type eventLine struct {
 	Progress   *backup.Progress `json:"progress,omitempty"`
 }
 
-func (p *eventPrinter) Observe(_ context.Context, event backup.Event) error {
+func (p eventPrinter) Observe(_ context.Context, event backup.Event) error {
 	line := eventLine{
 		Time: event.Time, Event: event.Kind, Job: event.Run.Job, Repository: event.Run.Repository, Run: event.Run.ID,
 		Holder: event.Holder, Progress: event.Progress,
@@ -60,5 +60,5 @@ func (p *eventPrinter) Observe(_ context.Context, event backup.Event) error {
 			line.Archive = create.Report.Archive.Name
 		}
 	}
-	return p.to.Encode(line)
+	return printJSONLine(p.to, line)
 }

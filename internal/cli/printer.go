@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -19,7 +18,7 @@ import (
 // summary for people.
 func (env *environment) printers(asJSON, progress bool) []runner.Observer {
 	if asJSON {
-		return []runner.Observer{logPrinter{env.Log}, &eventPrinter{json.NewEncoder(env.Stdout)}}
+		return []runner.Observer{logPrinter{env.Log}, eventPrinter{env.Stdout}}
 	}
 	printers := []runner.Observer{logPrinter{env.Log}, summaryPrinter{env.Stdout, env.Quiet}}
 	if progress {

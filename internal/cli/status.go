@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -9,8 +8,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf16"
 
 	"github.com/dustin/go-humanize"
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -312,27 +309,4 @@ func whatIsWrong(row status.Row, now time.Time) string {
 			humanize.RelTime(waiting.Since, now, "ago", "ahead"), waiting.Reason))
 	}
 	return strings.Join(append(parts, row.Notes...), "; ")
-}
-
-// printJSON prints a value so that nothing in it can disturb a terminal: characters that are not for showing
-// are written by their number, which means the same.
-func printJSON(to io.Writer, value any) error {
-	data, err := json.MarshalIndent(value, "", "  ")
-	if err != nil {
-		return err
-	}
-	var plain strings.Builder
-	for _, r := range string(data) {
-		switch {
-		case r == '\n' || r < unicode.MaxASCII || unicode.IsPrint(r):
-			plain.WriteRune(r)
-		case r > 0xffff:
-			high, low := utf16.EncodeRune(r)
-			fmt.Fprintf(&plain, `\u%04x\u%04x`, high, low)
-		default:
-			fmt.Fprintf(&plain, `\u%04x`, r)
-		}
-	}
-	_, err = fmt.Fprintln(to, plain.String())
-	return err
 }
