@@ -62,9 +62,11 @@ type Report struct {
 	Kept, Deleted    []Archive
 	// CheckedRepository tells that a check covered the repository part as a whole.
 	CheckedRepository bool
-	Warnings          []Warning           // the first of each kind, bounded
-	Counts            map[WarningKind]int // all of them
-	Tail              []string            // the end of borg's log
+	// CheckedAll tells that it covered all archives and their data as well.
+	CheckedAll bool
+	Warnings   []Warning           // the first of each kind, bounded
+	Counts     map[WarningKind]int // all of them
+	Tail       []string            // the end of borg's log
 }
 
 // Progress is where a step stands. Fields that are not known are zero.

@@ -19,7 +19,7 @@ func NextDue(job *Job, last *Last, now time.Time) time.Time {
 	default:
 		due = began.Add(job.Every - Slack(job.Every))
 	}
-	if last.Failures > 0 {
+	if last.Failures > 0 && !last.FailedEnded.After(now) {
 		due = later(due, last.FailedEnded.Add(pause(job, last.Failures)))
 	}
 	return due
@@ -52,6 +52,14 @@ func IsDue(job *Job, last *Last, now time.Time) (bool, string) {
 	default:
 		return true, fmt.Sprintf("last success began %s ago", short(now.Sub(began)))
 	}
+}
+
+// Stale tells whether the last success ended longer ago than after; without one it is stale.
+func (l *Last) Stale(after time.Duration, now time.Time) bool {
+	if l.SuccessEnded.IsZero() || l.SuccessEnded.Sub(now) > ClockTolerance {
+		return true
+	}
+	return now.Sub(l.SuccessEnded) > after
 }
 
 // success returns when the last success began, as far as the clock can be believed.

@@ -1,6 +1,9 @@
 package backup
 
-import "errors"
+import (
+	"errors"
+	"strings"
+)
 
 // Class says what a failure means for the run.
 type Class int
@@ -34,6 +37,14 @@ type Failure struct {
 
 // Error returns what is wrong, in one line.
 func (f *Failure) Error() string { return f.Message }
+
+// Sentence is what is wrong and what to do, in one line.
+func (f *Failure) Sentence() string {
+	if f.Hint == "" {
+		return f.Message
+	}
+	return strings.TrimSuffix(f.Message, ".") + " (" + strings.TrimSuffix(f.Hint, ".") + ")"
+}
 
 // Unwrap returns the cause.
 func (f *Failure) Unwrap() error { return f.Err }

@@ -26,6 +26,7 @@ type Shared struct {
 	Checked time.Time `json:"checked"` // start of the last clean check of the repository part
 	Deleted bool      `json:"deleted"` // something was deleted since the last compact
 	Suspect string    `json:"suspect"` // why prune and compact wait for a clean check of the repository part
+	Alarm   string    `json:"alarm"`   // why they wait for a clean check of repository, archives and data
 }
 
 // Measure is what a guard compares with.
@@ -46,7 +47,11 @@ const ListingLifetime = 7 * 24 * time.Hour
 
 // Known tells whether the list of archives can be relied on.
 func (l *Last) Known(now time.Time) bool {
-	return l.Listing != nil && l.Open == "" && now.Sub(l.Listing.Learned) < ListingLifetime
+	if l.Listing == nil || l.Open != "" {
+		return false
+	}
+	age := now.Sub(l.Listing.Learned)
+	return age >= 0 && age < ListingLifetime
 }
 
 // Begin notes that a step is about to start. It is written to disk before borg starts: a step that was
@@ -64,7 +69,7 @@ func (l *Last) End(job *Job, result StepResult) {
 		l.Done[result.Step] = result.Started
 	}
 	if result.Alarm {
-		l.Shared.Suspect = result.Problem
+		l.Shared.Alarm = result.Problem
 	}
 	switch result.Step {
 	case Create:
@@ -76,9 +81,8 @@ func (l *Last) End(job *Job, result StepResult) {
 			l.Shared.Deleted = false
 		}
 	case Check:
-		if ok && result.Attempts > 0 && result.Report.CheckedRepository {
-			l.Shared.Checked = result.Started
-			l.Shared.Suspect = ""
+		if ok && result.Attempts > 0 {
+			l.endCheck(result)
 		}
 	}
 }
@@ -96,6 +100,16 @@ func (l *Last) EndRun(run Run) {
 	}
 }
 
+func (l *Last) endCheck(result StepResult) {
+	if result.Report.CheckedRepository {
+		l.Shared.Checked = result.Started
+		l.Shared.Suspect = ""
+	}
+	if result.Report.CheckedAll {
+		l.Shared.Alarm = ""
+	}
+}
+
 func (l *Last) endCreate(job *Job, result StepResult, ok bool) {
 	if !ok {
 		if result.Attempts > 0 {
@@ -104,9 +118,7 @@ func (l *Last) endCreate(job *Job, result StepResult, ok bool) {
 		return
 	}
 	report := result.Report
-	if report.RepositoryID != "" {
-		l.Shared.ID = report.RepositoryID
-	}
+	l.meet(report.RepositoryID)
 	l.list(result)
 	if result.Breached {
 		l.Held = result.Problem
@@ -118,6 +130,19 @@ func (l *Last) endCreate(job *Job, result StepResult, ok bool) {
 		l.FirstSuccess = result.Started
 	}
 	l.Measure = &Measure{Files: report.Files, Size: report.OriginalSize, Fingerprint: job.Fingerprint()}
+}
+
+// meet takes note of borg's id of the repository. Another one than before means another repository at the
+// same place, a second disk perhaps: what was known of the archives there is not true of it.
+func (l *Last) meet(id string) {
+	if id == "" {
+		return
+	}
+	if l.Shared.ID != "" && l.Shared.ID != id {
+		l.Listing, l.Done, l.Empty = nil, nil, false
+		l.Shared = Shared{Suspect: l.Shared.Suspect, Alarm: l.Shared.Alarm}
+	}
+	l.Shared.ID = id
 }
 
 // list puts the archive that was made into the known list. An attempt that failed before may have left a

@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -47,6 +48,17 @@ func PlanStep(step Step, job *Job, last *Last, choice Choice, now time.Time) Due
 	return due.Due
 }
 
+// waits says why prune and compact wait for a check of the repository, "" if they do not.
+func (s *Shared) waits() string {
+	switch {
+	case s.Alarm != "":
+		return "waits for a clean check of repository, archives and data: " + s.Alarm
+	case s.Suspect != "":
+		return "waits for a clean check of the repository: " + s.Suspect
+	}
+	return ""
+}
+
 // verdict is a Due that --only may overrule unless it is held.
 type verdict struct {
 	Due
@@ -76,8 +88,8 @@ func planPrune(job *Job, last *Last, choice Choice, now time.Time) verdict {
 	switch {
 	case job.Retention.IsZero():
 		return no(true, "no retention is configured: nothing is ever deleted")
-	case last.Shared.Suspect != "":
-		return no(true, "waits for a clean check of the repository: "+last.Shared.Suspect)
+	case last.Shared.waits() != "":
+		return no(true, last.Shared.waits())
 	case last.Held != "" && !settled:
 		return no(true, "waits until a guard passes: "+last.Held)
 	}
@@ -97,8 +109,8 @@ func planCompact(job *Job, last *Last, now time.Time) verdict {
 	no := func(held bool, reason string) verdict {
 		return verdict{Due: Due{Step: Compact, Reason: reason}, held: held}
 	}
-	if last.Shared.Suspect != "" {
-		return no(true, "waits for a clean check of the repository: "+last.Shared.Suspect)
+	if waits := last.Shared.waits(); waits != "" {
+		return no(true, waits)
 	}
 	if last.Held != "" {
 		return no(true, "waits until a guard passes: "+last.Held)
@@ -116,22 +128,30 @@ func planCompact(job *Job, last *Last, now time.Time) verdict {
 // had it checked; the archives are those of the job's series.
 func planCheck(job *Job, last *Last, named bool, now time.Time) verdict {
 	rule := job.Check
-	if last.Shared.Suspect != "" {
+	if reason := last.Shared.Alarm; reason != "" && named {
+		rule = CheckRule{Every: rule.Every, Repository: true, Archives: true, Data: true} // only that ends an alarm
+		return verdict{Due: Due{Step: Check, Now: true, Check: rule, Reason: "named by --only; whole, because of an alarm: " + reason}}
+	}
+	if reason := cmp.Or(last.Shared.Alarm, last.Shared.Suspect); reason != "" {
 		rule.Repository, rule.MaxDuration = true, 0 // a part of it would clear nothing
-		return verdict{Due: Due{Step: Check, Now: true, Check: rule, Reason: "prune waits for it: " + last.Shared.Suspect}}
+		return verdict{Due: Due{Step: Check, Now: true, Check: rule, Reason: "prune waits for it: " + reason}}
 	}
 	if named {
 		return verdict{Due: Due{Step: Check, Now: true, Check: rule, Reason: "named by --only"}}
 	}
-	if last.FirstSuccess.IsZero() && !rule.Every.Always {
+	first := last.FirstSuccess
+	if first.After(now) { // the clock was wrong then, or is now
+		first = now
+	}
+	if first.IsZero() && !rule.Every.Always {
 		return verdict{Due: Due{Step: Check, Reason: "counts from the first backup"}}
 	}
 	whole := last.Shared.Checked
 	if rule.MaxDuration > 0 { // each check is a part: borg goes on where it left off
 		whole = later(whole, last.Done[Check])
 	}
-	repository, why := rule.Every.due(later(whole, last.FirstSuccess), now)
-	archives, whyArchives := rule.Every.due(later(last.Done[Check], last.FirstSuccess), now)
+	repository, why := rule.Every.due(later(whole, first), now)
+	archives, whyArchives := rule.Every.due(later(last.Done[Check], first), now)
 	rule.Repository = rule.Repository && repository
 	rule.Archives = rule.Archives && archives
 	rule.Data = rule.Data && archives

@@ -56,7 +56,7 @@ func (r *record) ended(exit *process.ExitError) *backup.Failure {
 	case exit.Stopped && exit.Code == 0:
 		return nil // it had done its work by then
 	case exit.Stopped:
-		failure.Message = fmt.Sprintf("borg was stopped: %v", exit.Cause)
+		failure.Message = backup.Clean(fmt.Sprintf("borg was stopped: %v", exit.Cause))
 	case exit.Stalled:
 		failure.Message = fmt.Sprintf("borg gave no sign of life for %v and was ended", r.task.stall)
 		failure.Hint = "is the server, or the disk, still answering?"

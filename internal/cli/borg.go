@@ -59,7 +59,7 @@ func runBorg(ctx context.Context, env *environment, name, repository string, wai
 		return err
 	}
 	defer held.Close()
-	if err := forgetList(ctx, parts, target, args); err != nil {
+	if err := forgetLists(ctx, parts, loaded.Jobs, target.Repository.Key(), args); err != nil {
 		env.Log.Warn("noting that the list of archives is not known", "error", err)
 	}
 	parts.close()
@@ -117,18 +117,28 @@ func acquire(ctx context.Context, p *parts, target backup.Target, wait time.Dura
 	return held, nil
 }
 
-// forgetList notes that borg's list of archives may be another one after a command that we do not see, and
-// that there may be space to free if it is one that deletes.
-func forgetList(ctx context.Context, p *parts, target backup.Target, args []string) error {
-	last, err := p.records.Recall(ctx, target)
-	if err != nil {
-		return err
+// forgetLists notes for every job on a repository that its list of archives may be another one after a command
+// that we do not see, and that there may be space to free if it is one that deletes.
+func forgetLists(ctx context.Context, p *parts, jobs []backup.Job, key string, args []string) error {
+	deletes := slices.ContainsFunc(args, func(arg string) bool { return slices.Contains(deleting, arg) })
+	for i := range jobs {
+		for _, repository := range jobs[i].Repositories {
+			if repository.Key() != key {
+				continue
+			}
+			target := backup.Target{Job: &jobs[i], Repository: repository}
+			last, err := p.records.Recall(ctx, target)
+			if err != nil {
+				return err
+			}
+			last.Listing, last.Empty = nil, false
+			last.Shared.Deleted = last.Shared.Deleted || deletes
+			if err := p.records.Save(ctx, target, last); err != nil {
+				return err
+			}
+		}
 	}
-	last.Listing, last.Empty = nil, false
-	if slices.ContainsFunc(args, func(arg string) bool { return slices.Contains(deleting, arg) }) {
-		last.Shared.Deleted = true
-	}
-	return p.records.Save(ctx, target, last)
+	return nil
 }
 
 // failed makes an exit code of a failure, and adds its hint.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -50,7 +51,8 @@ func initJobs(ctx context.Context, env *environment, loaded *config.Config, jobs
 		return err
 	}
 	defer parts.close()
-	made := map[string]bool{}
+	made := map[string]error{}
+	var failures []error
 	for i := range jobs {
 		job := &jobs[i]
 		if job.Problem != "" {
@@ -58,18 +60,22 @@ func initJobs(ctx context.Context, env *environment, loaded *config.Config, jobs
 		}
 		for _, repository := range job.Repositories {
 			target := backup.Target{Job: job, Repository: repository}
-			if !made[repository.Key()] {
-				if err := initRepository(ctx, env, parts, target, wait); err != nil {
-					return err
+			err, tried := made[repository.Key()]
+			if !tried {
+				if err = initRepository(ctx, env, parts, target, wait); err != nil {
+					failures = append(failures, err)
 				}
-				made[repository.Key()] = true
+				made[repository.Key()] = err
+			}
+			if err != nil {
+				continue
 			}
 			if err := noteEmpty(ctx, parts, target); err != nil {
 				env.Log.Warn("noting that the repository is empty", "job", job.Name, "error", err)
 			}
 		}
 	}
-	return nil
+	return errors.Join(failures...)
 }
 
 func initRepository(ctx context.Context, env *environment, p *parts, target backup.Target, wait time.Duration) error {
@@ -93,6 +99,6 @@ func noteEmpty(ctx context.Context, p *parts, target backup.Target) error {
 	if err != nil {
 		return err
 	}
-	last.Empty, last.Listing = true, nil
+	last.Empty, last.Listing, last.Shared = true, nil, backup.Shared{}
 	return p.records.Save(ctx, target, last)
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/lmittmann/tint"
 )
@@ -28,7 +29,7 @@ func (env *environment) openLog(to io.Writer) error {
 		switch {
 		case to == env.Stderr && env.Terminal:
 			format = "terminal"
-		case to == env.Stderr && env.Getenv("JOURNAL_STREAM") != "":
+		case to == env.Stderr && isJournal(to, env.Getenv("JOURNAL_STREAM")):
 			format = "journal"
 		default:
 			format = "text"
@@ -49,6 +50,21 @@ func (env *environment) openLog(to io.Writer) error {
 		return usage("--log-format takes text, json or journal, not %q", env.LogFormat)
 	}
 	return nil
+}
+
+// isJournal tells whether a stream is the one that the journal reads. The variable alone says little, as
+// whatever a service starts inherits it: systemd.exec(5) asks to compare device and inode.
+func isJournal(stream io.Writer, named string) bool {
+	file, ok := stream.(*os.File)
+	if !ok || named == "" {
+		return false
+	}
+	info, err := file.Stat()
+	if err != nil {
+		return false
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return ok && fmt.Sprintf("%d:%d", stat.Dev, stat.Ino) == named
 }
 
 // openLogFile adds a log file to stderr's log. It is opened anew at each run, so logrotate may simply move it.

@@ -45,6 +45,9 @@ With several jobs the worst decides: 2, 1, 75, 0.`,
   borgcron run --dry-run            what would be done, and why`,
 		ValidArgsFunction: env.completeJobs,
 		RunE: func(command *cobra.Command, names []string) error {
+			if command.Flags().Changed("parallel") {
+				return usage("--parallel: not yet available in this version")
+			}
 			if !command.Flags().Changed("wait") && options.due {
 				options.wait = waitOnDue
 			}
@@ -59,6 +62,8 @@ With several jobs the worst decides: 2, 1, 75, 0.`,
 	flags.BoolVar(&options.progress, "progress", false, "show progress on a terminal, or as events with --json")
 	flags.BoolVar(&options.json, "json", false, "print events, one JSON object a line")
 	flags.BoolVar(&options.yes, "yes", false, "answer yes to what prune would ask")
+	flags.Int("parallel", 1, "not yet available in this version")
+	_ = flags.MarkHidden("parallel")
 	flags.StringVar(&options.logFile, "log-file", "", "append the log to `FILE` too; it is opened anew at each run")
 	flags.Var(newDurationValue(waitAtHand, &options.wait), "wait", "how long to wait for the local lock (`DURATION`; with --due the default is 1h)")
 	env.addRepositoryFlag(command, &options.repository)
@@ -72,6 +77,9 @@ func runJobs(ctx context.Context, env *environment, names []string, options runO
 	choice, err := options.choice()
 	if err != nil {
 		return err
+	}
+	if options.dryRun && options.json {
+		return usage("--dry-run prints a plan for people; it has no --json")
 	}
 	if options.logFile != "" {
 		file, err := env.openLogFile(options.logFile)
@@ -136,12 +144,14 @@ func (s *start) perform(ctx context.Context, options runner.Options, json bool) 
 		job := &s.chosen.jobs[i]
 		if ctx.Err() != nil {
 			s.env.Log.Warn("not begun: we are being ended", "job", job.Name)
-			code = worseCode(code, exitFailed)
 			continue
 		}
 		for _, result := range run.Run(ctx, job, options) {
 			code = worseCode(code, runner.ExitCode(result.Outcome))
 		}
+	}
+	if ctx.Err() != nil {
+		code = worseCode(code, exitFailed) // 128+N in the end
 	}
 	return codeError(code)
 }
@@ -200,6 +210,9 @@ func parseSteps(flag string, names []string) ([]backup.Step, error) {
 	known := make([]string, len(backup.Steps))
 	for i, step := range backup.Steps {
 		known[i] = string(step)
+	}
+	if names != nil && strings.Join(names, "") == "" {
+		return nil, usage("%s names no step", flag)
 	}
 	var steps []backup.Step
 	for _, name := range names {

@@ -31,6 +31,9 @@ func watchSignals() *signals {
 		wanted = append(wanted, syscall.SIGHUP)
 	}
 	signal.Notify(s.channel, wanted...)
+	// Whoever read our output may have gone: a write then fails, and the run goes on and is recorded. Not
+	// ignored, as children would inherit that.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	go s.listen()
 	return s
 }

@@ -42,14 +42,14 @@ func (env *environment) newParts(ctx context.Context, loaded *config.Config) (*p
 		return nil, exitError{exitConfig, fmt.Errorf("state folder: %w; make it, or set paths.state", err)}
 	}
 	p := &parts{
-		client: &borg.Client{Environ: env.Environ, Secret: env.readSecret, State: loaded.State},
+		client: &borg.Client{Environ: env.Environ, Secret: env.secretReader(loaded), State: loaded.State},
 		locks:  &lock.Locker{Dir: filepath.Join(loaded.State, "locks"), Now: env.Now},
 	}
 	if err := loaded.KeepHost(); err != nil {
 		env.Log.Warn("archives may get another host's name one day", "error", err)
 	}
 	env.noteJobs(loaded)
-	store, err := env.openRecords(ctx, loaded.State)
+	store, err := env.openRecords(ctx, loaded)
 	if err != nil {
 		env.Log.Error("the history cannot be used; prune and compact wait", "error", err)
 		p.records = noRecords{err}
@@ -70,8 +70,8 @@ func (env *environment) noteJobs(loaded *config.Config) {
 
 // openRecords opens the history for a run. One that was damaged, or is missing although a status file tells of a
 // success, is lost: it is begun anew, and what it guarded waits.
-func (env *environment) openRecords(ctx context.Context, state string) (*history.Store, error) {
-	path := filepath.Join(state, "history.db")
+func (env *environment) openRecords(ctx context.Context, loaded *config.Config) (*history.Store, error) {
+	path := filepath.Join(loaded.State, "history.db")
 	_, missing := os.Lstat(path)
 	store, err := history.Open(ctx, path, env.Now)
 	if err != nil {
@@ -80,23 +80,51 @@ func (env *environment) openRecords(ctx context.Context, state string) (*history
 	if aside := store.SetAside(); aside != "" {
 		env.Log.Error("the history was damaged and is begun anew; prune and compact wait for a clean check", "set_aside", aside)
 	}
-	if errors.Is(missing, fs.ErrNotExist) && status.AnySuccess(state) {
+	lost := store.SetAside() != ""
+	if errors.Is(missing, fs.ErrNotExist) && status.AnySuccess(loaded.State) {
 		env.Log.Error("the history is missing and is begun anew; prune and compact wait for a clean check")
-		if err := store.Lost(ctx); err != nil {
-			_ = store.Close()
-			return nil, err
-		}
+		lost, err = true, store.Lost(ctx)
+	}
+	if lost && err == nil {
+		err = remember(ctx, store, loaded)
+	}
+	if err != nil {
+		_ = store.Close()
+		return nil, err
 	}
 	return store, nil
 }
 
-// newRunner is the whole machine. Shown first, kept after: the printers stand before the records.
+// remember takes over from the status files what a history that was lost knew: above all what a guard held back.
+func remember(ctx context.Context, store *history.Store, loaded *config.Config) error {
+	for i := range loaded.Jobs {
+		job := &loaded.Jobs[i]
+		for _, repository := range job.Repositories {
+			known, found := status.Remembered(loaded.State, job, repository)
+			if !found {
+				continue
+			}
+			target := backup.Target{Job: job, Repository: repository}
+			last, err := store.Recall(ctx, target)
+			if err != nil {
+				return err
+			}
+			known.Shared.Suspect = last.Shared.Suspect
+			if err := store.Save(ctx, target, known); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// newRunner is the whole machine. Kept first, shown after: a reader of ours that has gone must not cost the record.
 func (env *environment) newRunner(loaded *config.Config, p *parts, printers ...runner.Observer) *runner.Runner {
-	observers := printers
+	observers := []runner.Observer{&status.Writer{State: loaded.State, Now: env.Now}}
 	if p.history != nil {
 		observers = append(observers, p.history)
 	}
-	observers = append(observers, &status.Writer{State: loaded.State, Now: env.Now})
+	observers = append(observers, printers...)
 	hidden := secretVariables(loaded)
 	return &runner.Runner{
 		Borg:      p.client,
@@ -114,8 +142,16 @@ func (env *environment) newRunner(loaded *config.Config, p *parts, printers ...r
 // hookLine shows what a hook prints.
 func (env *environment) hookLine(line string) { env.Log.Info("hook: " + line) }
 
-func (env *environment) readSecret(ctx context.Context, s backup.Secret) ([]byte, error) {
-	return secret.Read(ctx, s, env.Environ)
+// secretReader reads passphrases; a command that gives one does not see the others.
+func (env *environment) secretReader(loaded *config.Config) func(context.Context, backup.Secret) ([]byte, error) {
+	hidden := secretVariables(loaded)
+	return func(ctx context.Context, s backup.Secret) ([]byte, error) {
+		environ := env.Environ
+		if s.Command != "" {
+			environ = hook.Environ(environ, hidden)
+		}
+		return secret.Read(ctx, s, environ)
+	}
 }
 
 // readConfig finds and reads the configuration.
@@ -175,5 +211,7 @@ func (n noRecords) Recall(context.Context, backup.Target) (backup.Last, error) {
 func (n noRecords) Save(context.Context, backup.Target, backup.Last) error { return n.err }
 
 func (n noRecords) Reap(context.Context, backup.Target) ([]backup.Run, error) {
-	return nil, errors.New("the history cannot be opened")
+	return nil, n.err
 }
+
+func (n noRecords) Dangling(context.Context, backup.Target) (bool, error) { return false, n.err }

@@ -22,7 +22,7 @@ func Find(explicit string, env Environment) (string, error) {
 			return path, nil
 		}
 	}
-	return "", fmt.Errorf("no configuration found; looked at %s; `borgcron init` makes one", strings.Join(places, ", "))
+	return "", fmt.Errorf("no configuration found; looked at %s; write one of four lines (see docs/configuration.md), then `borgcron init` makes its repository", strings.Join(places, ", "))
 }
 
 func places(env Environment) []string {
@@ -39,7 +39,7 @@ func places(env Environment) []string {
 
 func mustExist(path, source string) (string, error) {
 	if _, err := os.Stat(path); os.IsNotExist(err) {
-		return "", fmt.Errorf("no configuration found; looked at %s (%s); `borgcron init` makes one", path, source)
+		return "", fmt.Errorf("no configuration found; looked at %s (%s); write one of four lines (see docs/configuration.md), then `borgcron init` makes its repository", path, source)
 	}
 	return path, nil
 }

@@ -39,6 +39,15 @@ func (s *Store) Reap(ctx context.Context, t backup.Target) (runs []backup.Run, e
 	return runs, nil
 }
 
+// Dangling tells whether runs of the target were begun that have not ended: they are at work, or dead.
+func (s *Store) Dangling(ctx context.Context, t backup.Target) (dangling bool, err error) {
+	err = s.read(ctx, func(tx *sql.Tx) error {
+		return tx.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM runs WHERE job = ? AND repository_key = ? AND outcome IS NULL)",
+			t.Job.Name, t.Repository.Key()).Scan(&dangling)
+	})
+	return dangling, about("runs that did not end", t, err)
+}
+
 // deadRuns returns the open runs; Ended is when each was last heard of.
 func deadRuns(ctx context.Context, tx *sql.Tx, t backup.Target, now time.Time) (runs []backup.Run, err error) {
 	rows, err := tx.QueryContext(ctx, `SELECT id, job, repository, started, heard FROM runs

@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -73,17 +74,20 @@ func (r *row) committed(ctx context.Context, call backup.Call, archive string, b
 func (r *row) believe(ctx context.Context, call backup.Call, result *backup.StepResult) error {
 	reason, err := r.Preflight.Ready(ctx, r.job)
 	if err == nil && reason != "" {
-		err = fmt.Errorf("%s", reason)
+		err = errors.New(reason)
 	}
 	if err != nil {
-		return &backup.Failure{
-			Op: "create", Code: -1, Class: backup.Permanent, Err: err,
-			Message: fmt.Sprintf("after the archive was made: %v", err),
-		}
+		failure := *backup.AsFailure("create", err)
+		failure.Message = "after the archive was made: " + failure.Message
+		return &failure
 	}
 	measure := r.last.Measure
 	if measure == nil && r.job.Guard.MaxShrink > 0 && !r.last.Empty {
 		measure = r.askMeasure(ctx, call, result)
+	}
+	if measure == nil && r.last.Held != "" { // it cannot be told whether this one is better
+		result.Breached, result.Outcome, result.Problem = true, backup.Warned, r.last.Held
+		return nil
 	}
 	breaches, note := r.job.Guard.Judge(result.Report, measure, r.job.Fingerprint())
 	if note != "" {
@@ -93,7 +97,7 @@ func (r *row) believe(ctx context.Context, call backup.Call, result *backup.Step
 	if len(breaches) > 0 {
 		result.Breached = true
 		result.Outcome = backup.Warned
-		result.Problem = "guard: " + strings.Join(breaches, "; ")
+		result.Problem = "guard: " + strings.Join(breaches, "; ") + "; if that is right, change `guard` of the job for one run"
 		warning := backup.Warning{Kind: backup.Guarded, Message: strings.Join(breaches, "; ")}
 		call.Warn(warning)
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"borgcron/internal/backup"
 )
@@ -16,7 +17,9 @@ func (s *session) before(ctx context.Context) bool {
 	for _, hook := range s.hooks(backup.Before) {
 		if !s.hook(ctx, hook) && !hook.Warn {
 			for _, row := range s.active() {
-				row.skip(backup.Create, "a hook before it failed")
+				for _, step := range backup.Steps {
+					row.skip(step, "a hook before it failed")
+				}
 			}
 			return false
 		}
@@ -24,15 +27,29 @@ func (s *session) before(ctx context.Context) bool {
 	return true
 }
 
-// after runs the `after` hooks that the outcome calls for, whatever happened before, also when the run is
-// being ended.
-func (s *session) after(ctx context.Context) {
-	ctx = context.WithoutCancel(ctx)
+// afterGrace is how long hooks after a run may take once we are being ended.
+const afterGrace = 30 * time.Second
+
+// after runs the `after` hooks that the outcome calls for, whatever happened before. They are not bound by the
+// run's deadline, and when the program is being ended they get a little time.
+func (s *session) after(signalled context.Context) {
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(signalled))
+	defer cancel(nil)
+	stop := context.AfterFunc(signalled, func() {
+		timer := time.AfterFunc(afterGrace, func() { cancel(context.Cause(signalled)) })
+		context.AfterFunc(ctx, func() { timer.Stop() })
+	})
+	defer stop()
 	for _, hook := range s.hooks(backup.After) {
 		if outcome := s.outcome(); len(hook.States) == 0 || slices.Contains(hook.States, outcome) {
 			s.hook(ctx, hook)
 		}
 	}
+}
+
+// ran are the rows of which the run says something: those that were not skipped or locked.
+func (s *session) ran() []*row {
+	return slices.DeleteFunc(slices.Clone(s.rows), func(row *row) bool { return !row.run.Outcome.Ran() })
 }
 
 func (s *session) hooks(when backup.Step) []backup.Hook {
@@ -41,10 +58,12 @@ func (s *session) hooks(when backup.Step) []backup.Hook {
 
 // hook runs one hook and puts it on record in every row. It tells whether it went well.
 func (s *session) hook(ctx context.Context, hook backup.Hook) bool {
-	rows := s.active()
+	rows := s.ran()
 	result := backup.StepResult{Step: hook.When, Started: s.Now(), Attempts: 1, Reason: "configured", Command: hook.Run}
 	for _, row := range rows {
-		row.tell(ctx, backup.Event{Kind: backup.StepStarted, Step: &result})
+		if !row.settled { // of one that never began only the end is told
+			row.tell(ctx, backup.Event{Kind: backup.StepStarted, Step: &result})
+		}
 	}
 	tail, err := s.Hooks.Run(ctx, hook, s.variables(rows))
 	result.Ended = s.Now()
@@ -62,15 +81,17 @@ func (s *session) hook(ctx context.Context, hook backup.Hook) bool {
 	for _, row := range rows {
 		row.run.Steps = append(row.run.Steps, result)
 		row.worsen(result.Outcome, result.Problem)
-		row.tell(ctx, backup.Event{Kind: backup.StepEnded, Step: &result})
+		if !row.settled {
+			row.tell(ctx, backup.Event{Kind: backup.StepEnded, Step: &result})
+		}
 	}
 	return err == nil
 }
 
-// outcome is the worst of the rows that were begun.
+// outcome is the worst of the rows that ran.
 func (s *session) outcome() backup.Outcome {
 	worst := backup.Succeeded
-	for _, row := range s.active() {
+	for _, row := range s.ran() {
 		worst = backup.Worst(worst, row.run.Outcome)
 	}
 	return worst

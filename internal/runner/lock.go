@@ -41,7 +41,7 @@ func (r *row) lock(ctx context.Context) {
 	case errors.As(err, &other):
 		r.settle(backup.Locked, other.Error())
 	case err != nil && ctx.Err() != nil:
-		r.settle(backup.Interrupted, "interrupted while it waited for the lock")
+		r.settle(backup.Locked, "ended by a signal while it waited for the lock")
 	case err != nil:
 		r.settle(backup.Failed, fmt.Sprintf("local lock: %v", err))
 	default:
@@ -73,13 +73,25 @@ func (r *row) reap(ctx context.Context) {
 	}
 }
 
+// reapDead closes runs that were cut off although nothing is due, unless a run is at work.
+func (r *row) reapDead(ctx context.Context) {
+	if dangling, err := r.Records.Dangling(ctx, r.target); err != nil || !dangling {
+		return
+	}
+	held, err := r.Locks.Acquire(ctx, r.target.Repository.Key(), r.job.Name, 0)
+	if err != nil {
+		return
+	}
+	r.held = held
+	r.reap(ctx)
+}
+
 // recall reads what is known of the row. Records that cannot be read never stop a backup; without them
 // nothing is known, and what needs knowledge waits.
 func (r *row) recall(ctx context.Context) {
 	last, err := r.Records.Recall(ctx, r.target)
 	if err != nil {
 		r.Log.Warn("reading the history", "job", r.job.Name, "error", err)
-		last.Shared.Suspect = "the history cannot be read"
 	}
-	r.last = last
+	r.last, r.unread = last, err != nil
 }

@@ -80,22 +80,22 @@ func (r *row) noPrune() string {
 	choice := r.options.Choice
 	alone := slices.Contains(choice.Only, backup.Prune) && !slices.Contains(choice.Only, backup.Create)
 	switch {
-	case alone && !choice.Yes && r.stale():
+	case alone && r.unread:
+		return "the history cannot be read"
+	case alone && !choice.Yes && r.last.Stale(r.job.StaleAfter, r.Now()):
 		reason := "the last success is stale: what is kept may be all there is; to prune all the same add --yes"
 		r.worsen(backup.Failed, "prune: "+reason)
 		return reason
 	case alone:
 		return ""
+	case r.unread:
+		return "the history cannot be read"
 	case !r.made:
 		return "no archive of this run passed"
 	case r.unmeasured:
 		return "there is nothing to compare this archive with, and borg could not be asked"
 	}
 	return ""
-}
-
-func (r *row) stale() bool {
-	return r.Now().Sub(r.last.SuccessEnded) > r.job.StaleAfter
 }
 
 // refuse puts a step on record that was due and not begun because something speaks against it.

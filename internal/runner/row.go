@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"borgcron/internal/backup"
@@ -19,10 +18,10 @@ type row struct {
 	run     backup.Run
 	last    backup.Last
 	held    *lock.Held
-	begun   bool // RunStarted was told
 	settled bool // its outcome stands: nothing more is done
 	made    bool // this run's archive of files is in and passed the guards
 
+	unread     bool // the records could not be read: whatever they would hold back waits
 	unmeasured bool // there was nothing to compare the archive with, and borg could not be asked
 }
 
@@ -39,7 +38,6 @@ func (s *session) newRow(repository backup.Repository) *row {
 
 // begin tells that the lock is held and work begins.
 func (r *row) begin(ctx context.Context) {
-	r.begun = true
 	r.run.Started = r.Now()
 	r.tell(ctx, backup.Event{Kind: backup.RunStarted, Run: r.run})
 }
@@ -151,7 +149,7 @@ func (r *row) judge(ctx context.Context, result *backup.StepResult, err error) {
 		result.Outcome, result.Problem = outcome, fmt.Sprintf("%s: %s", result.Step, why)
 	default:
 		failure := backup.AsFailure(string(result.Step), err)
-		result.Outcome, result.Problem = backup.Failed, sentence(result.Step, failure)
+		result.Outcome, result.Problem = backup.Failed, string(result.Step)+": "+failure.Sentence()
 		result.Alarm = failure.Class == backup.Alarm
 		if len(failure.Tail) > 0 {
 			result.Report.Tail = failure.Tail
@@ -172,15 +170,6 @@ func (r *row) judgeWarnings(result *backup.StepResult) {
 	if message := intolerable(result.Report, r.job.Tolerate); message != "" && result.Outcome == backup.Succeeded {
 		result.Outcome, result.Problem = backup.Warned, fmt.Sprintf("%s: %s", result.Step, message)
 	}
-}
-
-// sentence is what is wrong and what to do, in one line.
-func sentence(step backup.Step, failure *backup.Failure) string {
-	text := fmt.Sprintf("%s: %s", step, failure.Message)
-	if failure.Hint != "" {
-		text += " (" + strings.TrimSuffix(failure.Hint, ".") + ")"
-	}
-	return text
 }
 
 // record notes the step in the lock file, for whoever waits. If somebody removed that file we no longer hold

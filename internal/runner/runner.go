@@ -44,6 +44,8 @@ type Records interface {
 	Save(ctx context.Context, target backup.Target, last backup.Last) error
 	// Reap closes runs that were begun and never ended. The caller holds the repository's lock.
 	Reap(ctx context.Context, target backup.Target) ([]backup.Run, error)
+	// Dangling tells whether there may be such runs: one that is at work looks the same.
+	Dangling(ctx context.Context, target backup.Target) (bool, error)
 }
 
 // Observer hears of everything that happens in a run. One that fails is logged and changes nothing.
@@ -101,20 +103,23 @@ type session struct {
 }
 
 // perform goes through the run. Whatever stands between two of its steps, what was begun is undone.
-func (s *session) perform(ctx context.Context) {
-	if !s.preflight(ctx) {
+func (s *session) perform(signalled context.Context) {
+	if !s.preflight(signalled) {
+		if s.job.Problem == "" && s.outcome() == backup.Failed { // nothing was done, but whoever waits for word gets it
+			s.after(signalled)
+		}
 		return
 	}
 	defer s.unlock()
-	if !s.lock(ctx) {
+	if !s.lock(signalled) {
 		return
 	}
-	ctx, cancel := s.deadline(ctx)
+	ctx, cancel := s.deadline(signalled)
 	defer cancel()
 	for _, row := range s.active() {
 		row.begin(ctx)
 	}
-	defer s.after(ctx)
+	defer s.after(signalled)
 	if !s.before(ctx) {
 		return
 	}
@@ -125,6 +130,7 @@ func (s *session) perform(ctx context.Context) {
 		row.check(ctx)
 		row.prune(ctx)
 		row.compact(ctx)
+		row.alarm()
 	}
 }
 
@@ -143,6 +149,9 @@ func (s *session) notDue(ctx context.Context, row *row) bool {
 		row.recall(ctx)
 	}
 	due, reason := backup.IsDue(s.job, &row.last, s.Now())
+	if !due && row.held == nil {
+		row.reapDead(ctx)
+	}
 	if !due {
 		s.Log.Debug("not due", "job", s.job.Name, "repository", row.run.Repository, "reason", reason)
 		row.close()
@@ -177,9 +186,9 @@ func (s *session) preflight(ctx context.Context) bool {
 func verdict(ctx context.Context, reason string, err error) (backup.Outcome, string) {
 	switch {
 	case ctx.Err() != nil:
-		return backup.Interrupted, "interrupted before it began"
+		return backup.Skipped, "ended by a signal before it began"
 	case err != nil:
-		return backup.Failed, err.Error()
+		return backup.Failed, backup.AsFailure("", err).Sentence()
 	}
 	return backup.Skipped, reason
 }

@@ -21,6 +21,7 @@ func (r *row) check(ctx context.Context) {
 			call.Job = &job
 			result.Report, err = r.Borg.Check(ctx, call)
 			result.Report.CheckedRepository = err == nil && due.Check.Repository && due.Check.MaxDuration == 0
+			result.Report.CheckedAll = result.Report.CheckedRepository && due.Check.Archives && due.Check.Data && due.Check.Last == 0
 			return err
 		})
 }
@@ -28,6 +29,9 @@ func (r *row) check(ctx context.Context) {
 // compact frees the space of what was deleted.
 func (r *row) compact(ctx context.Context) {
 	due := backup.PlanStep(backup.Compact, r.job, &r.last, r.options.Choice, r.Now())
+	if due.Now && r.unread {
+		due.Now, due.Reason = false, "the history cannot be read"
+	}
 	if result := r.run.Result(backup.Prune); due.Now && result != nil && result.Outcome >= backup.Failed {
 		due.Now, due.Reason = false, "prune failed"
 	}
@@ -41,6 +45,16 @@ func (r *row) compact(ctx context.Context) {
 		})
 }
 
+// waited tells whether prune waits for a check.
+func (r *row) waited() bool { return r.last.Shared.Suspect != "" || r.last.Shared.Alarm != "" }
+
+// alarm makes every run on a repository with an alarm a failed one, until it is settled.
+func (r *row) alarm() {
+	if alarm := r.last.Shared.Alarm; alarm != "" {
+		r.worsen(backup.Failed, "alarm: "+alarm+"; a clean check of repository, archives and data ends it: borgcron run "+r.job.Name+" --only check")
+	}
+}
+
 // mayGoOn tells whether a step after create is begun; if not, the reason goes on record. After a create
 // that failed only the check that everything waits for is worth a try.
 func (r *row) mayGoOn(ctx context.Context, due backup.Due) bool {
@@ -49,7 +63,7 @@ func (r *row) mayGoOn(ctx context.Context, due backup.Due) bool {
 	case due.Now && ctx.Err() != nil:
 		due.Now, due.Reason = false, "the run was ended before"
 		r.worsen(r.ended(ctx))
-	case due.Now && create != nil && create.Outcome >= backup.Failed && (due.Step != backup.Check || r.last.Shared.Suspect == ""):
+	case due.Now && create != nil && create.Outcome >= backup.Failed && (due.Step != backup.Check || !r.waited()):
 		due.Now, due.Reason = false, "create failed"
 	}
 	if !due.Now {

@@ -126,6 +126,8 @@ func state(record Record, row Row, success bool, staleAfter time.Duration) (Stat
 		return Failed, fmt.Sprintf("alarm since %s: %s", record.Alarm.Since.Format("2006-01-02 15:04"), record.Alarm.Problem)
 	case run != nil && (run.Outcome == backup.Failed || run.Outcome == backup.Interrupted):
 		return Failed, run.Problem
+	case record.Failures > 0:
+		return Failed, fmt.Sprintf("no archive could be made, %d times in a row", record.Failures)
 	case row.Stale && success:
 		return Stale, fmt.Sprintf("the last success is more than %s old", span(staleAfter))
 	case row.Stale:
@@ -134,6 +136,8 @@ func state(record Record, row Row, success bool, staleAfter time.Duration) (Stat
 		return Never, "no backup has succeeded yet"
 	case run != nil && run.Outcome == backup.Warned:
 		return Warning, run.Problem
+	case record.Held != "":
+		return Warning, record.Held
 	}
 	return OK, ""
 }

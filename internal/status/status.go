@@ -79,6 +79,27 @@ type Waiting struct {
 	Count   int            `json:"count"`
 }
 
+// Remembered returns what the status files know of a job on a repository, for when the history is lost: its
+// last success, what it measured, and what was held back.
+func Remembered(state string, job *backup.Job, repository backup.Repository) (backup.Last, bool) {
+	file, err := read(state, job.Name)
+	if err != nil {
+		return backup.Last{}, false
+	}
+	id := recordID(job, repository)
+	i := slices.IndexFunc(file.Repositories, func(r Record) bool { return r.ID == id })
+	if i < 0 {
+		return backup.Last{}, false
+	}
+	record := &file.Repositories[i]
+	last := record.last()
+	if !last.SuccessEnded.IsZero() {
+		last.FirstSuccess = last.SuccessBegan
+		last.Measure = &backup.Measure{Files: record.Files, Size: record.OriginalSize, Fingerprint: job.Fingerprint()}
+	}
+	return last, true
+}
+
 // record returns the record of a repository of the job, a new one if there is none.
 func (f *File) record(job *backup.Job, repository backup.Repository, now time.Time) *Record {
 	id := recordID(job, repository)
@@ -116,10 +137,12 @@ func (r *Record) end(t backup.Target, run backup.Run, now time.Time) {
 		return
 	}
 	r.Waiting = nil
-	r.LastRun = &LastRun{
-		ID: run.ID, Outcome: run.Outcome, Started: run.Started, Ended: run.Ended, Attempts: run.Attempts(), Problem: problemOf(run, t),
+	if run.Outcome != backup.Succeeded || run.Attempts() > 0 { // one that had nothing to do says nothing new
+		r.LastRun = &LastRun{
+			ID: run.ID, Outcome: run.Outcome, Started: run.Started, Ended: run.Ended, Attempts: run.Attempts(), Problem: problemOf(run, t),
+		}
+		r.Notes = notesOf(run, t)
 	}
-	r.Notes = notesOf(run, t)
 	last := r.last()
 	for _, step := range run.Steps {
 		if step.Step == backup.Before || step.Step == backup.After || !step.Outcome.Ran() {
@@ -148,7 +171,7 @@ func (r *Record) last() backup.Last {
 		Failures: r.Failures, FailedEnded: r.FailedEnded, Held: r.Held,
 	}
 	if r.Alarm != nil {
-		last.Shared.Suspect = r.Alarm.Problem
+		last.Shared.Alarm = r.Alarm.Problem
 	}
 	return last
 }
@@ -172,10 +195,10 @@ func (r *Record) learn(last backup.Last, t backup.Target, run backup.Run) {
 		r.Held = public(last.Held, "a guard was breached", t)
 	}
 	switch {
-	case last.Shared.Suspect == "":
+	case last.Shared.Alarm == "":
 		r.Alarm = nil
 	case r.Alarm == nil:
-		r.Alarm = &Alarm{Since: run.Ended, Problem: public(last.Shared.Suspect, "the repository is damaged or not what it was", t)}
+		r.Alarm = &Alarm{Since: run.Ended, Problem: public(last.Shared.Alarm, "the repository is damaged or not what it was", t)}
 	}
 }
 

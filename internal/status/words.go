@@ -53,6 +53,8 @@ func unstarted(run backup.Run) string {
 		return "its configuration is wrong"
 	case run.Outcome == backup.Interrupted:
 		return "it was cut off"
+	case strings.HasPrefix(run.Problem, "sources are not as they should be"):
+		return "a source is missing or not mounted; see: borgcron history"
 	case run.Outcome == backup.Warned:
 		return "it ended with a warning"
 	}
