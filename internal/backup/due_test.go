@@ -45,6 +45,7 @@ func TestIsDue(t *testing.T) {
 		{name: "the first wait is over", job: backup.Job{Every: day, Retry: retry}, last: backup.Last{Failures: 1, FailedEnded: ago(10 * time.Minute)}, due: true, words: "never succeeded"},
 		{name: "after three", job: backup.Job{Every: day, Retry: retry}, last: backup.Last{Failures: 3, FailedEnded: ago(39 * time.Minute)}, words: "failed 3 times in a row: next try in 1m"},
 		{name: "at most a quarter of every", job: backup.Job{Every: day, Retry: retry}, last: backup.Last{Failures: 60, FailedEnded: ago(6 * time.Hour)}, due: true, words: "never succeeded"},
+		{name: "a failure in the future is no reason to wait", job: backup.Job{Every: day, Retry: retry}, last: backup.Last{Failures: 1, FailedEnded: ago(-10 * 365 * day)}, due: true, words: "never succeeded"},
 		{name: "a little in the future counts as now", job: backup.Job{Every: day}, last: backup.Last{SuccessBegan: ago(-23 * time.Hour)}, words: "last success 0s ago: due in 22h"},
 		{name: "far in the future is not known", job: backup.Job{Every: day}, last: backup.Last{SuccessBegan: ago(-25 * time.Hour)}, due: true, words: "clock: the last success lies more than a day in the future"},
 	}

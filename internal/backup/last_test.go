@@ -42,6 +42,7 @@ func TestLastEnd(t *testing.T) {
 		deleted bool
 		held    string
 		suspect string
+		alarm   string
 		success bool
 	}{
 		{name: "create puts its archive in front", last: known, result: made, listing: []string{"new", "old"}, success: true},
@@ -75,7 +76,15 @@ func TestLastEnd(t *testing.T) {
 			result: backup.StepResult{Step: backup.Check, Attempts: 1},
 		},
 		{
-			name: "damage", suspect: "check: damage",
+			name: "a check of the repository alone ends no alarm", last: backup.Last{Shared: backup.Shared{Alarm: "damage"}}, alarm: "damage",
+			result: backup.StepResult{Step: backup.Check, Attempts: 1, Report: backup.Report{CheckedRepository: true}},
+		},
+		{
+			name: "one of everything does", last: backup.Last{Shared: backup.Shared{Alarm: "damage"}},
+			result: backup.StepResult{Step: backup.Check, Attempts: 1, Report: backup.Report{CheckedRepository: true, CheckedAll: true}},
+		},
+		{
+			name: "damage", alarm: "check: damage",
 			result: backup.StepResult{Step: backup.Check, Attempts: 1, Outcome: backup.Failed, Alarm: true, Problem: "check: damage"},
 		},
 	}
@@ -87,8 +96,8 @@ func TestLastEnd(t *testing.T) {
 			if diff := cmp.Diff(test.listing, archiveNames(last)); diff != "" {
 				t.Errorf("listing (-want +got):\n%s", diff)
 			}
-			if last.Open != "" || last.Shared.Deleted != test.deleted || last.Held != test.held || last.Shared.Suspect != test.suspect {
-				t.Errorf("open %q, deleted %v, held %q, suspect %q", last.Open, last.Shared.Deleted, last.Held, last.Shared.Suspect)
+			if last.Open != "" || last.Shared.Deleted != test.deleted || last.Held != test.held || last.Shared.Suspect != test.suspect || last.Shared.Alarm != test.alarm {
+				t.Errorf("open %q, held %q, shared %+v", last.Open, last.Held, last.Shared)
 			}
 			if got := !last.SuccessBegan.IsZero(); got != test.success {
 				t.Errorf("a success: %v", got)
@@ -121,5 +130,20 @@ func TestLastEndRun(t *testing.T) {
 		if last.Failures != step.failures {
 			t.Errorf("after run %d: %d failures, want %d", i, last.Failures, step.failures)
 		}
+	}
+}
+
+// Another repository at the same place: what was known of the first one's archives is not true of it.
+func TestAnotherRepository(t *testing.T) {
+	last := backup.Last{
+		Listing: &backup.Listing{Archives: []backup.Archive{{Name: "old"}}},
+		Shared:  backup.Shared{ID: "first", Checked: time.Now(), Deleted: true, Alarm: "damage"},
+	}
+	last.End(&backup.Job{}, backup.StepResult{
+		Step: backup.Create, Attempts: 1, Report: backup.Report{RepositoryID: "second", Archive: &backup.Archive{Name: "new"}},
+	})
+	want := backup.Shared{ID: "second", Alarm: "damage"}
+	if diff := cmp.Diff(want, last.Shared); diff != "" || last.Listing != nil {
+		t.Errorf("shared (-want +got):\n%s, listing %v", diff, last.Listing)
 	}
 }

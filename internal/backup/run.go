@@ -86,7 +86,8 @@ type Event struct {
 	Progress *Progress
 	Attempt  *Attempt
 	Warning  *Warning
-	Holder   string // LockBroken
+	Holder   string  // LockBroken
+	Shared   *Shared // RunEnded: what is known of the repository, nil if nothing is
 }
 
 // Target is one row of work: a job on one of its repositories.

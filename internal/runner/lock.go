@@ -48,6 +48,7 @@ func (r *row) lock(ctx context.Context) {
 		r.held = held
 		r.reap(ctx)
 		r.recall(ctx)
+		r.recalled = !r.unread
 	}
 }
 

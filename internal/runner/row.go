@@ -21,6 +21,7 @@ type row struct {
 	settled bool // its outcome stands: nothing more is done
 	made    bool // this run's archive of files is in and passed the guards
 
+	recalled   bool // under the lock the records said what is known
 	unread     bool // the records could not be read: whatever they would hold back waits
 	unmeasured bool // there was nothing to compare the archive with, and borg could not be asked
 }
@@ -45,7 +46,11 @@ func (r *row) begin(ctx context.Context) {
 // end tells how the run went; the lock is gone by then.
 func (r *row) end(ctx context.Context) {
 	r.run.Ended = r.Now()
-	r.tell(ctx, backup.Event{Kind: backup.RunEnded, Run: r.run})
+	event := backup.Event{Kind: backup.RunEnded, Run: r.run}
+	if r.recalled {
+		event.Shared = &r.last.Shared
+	}
+	r.tell(ctx, event)
 }
 
 // settle fixes the outcome of a row for which nothing (more) is done.

@@ -52,7 +52,7 @@ func (w *Writer) Observe(_ context.Context, e backup.Event) error {
 			record.begin(e.Run)
 			return
 		}
-		record.end(e.Target, e.Run, now)
+		record.end(e, now)
 	})
 }
 

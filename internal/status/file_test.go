@@ -160,7 +160,7 @@ func TestGuardAndAlarm(t *testing.T) {
 		run.Outcome = outcome
 		run.Steps = append(run.Steps, backup.StepResult{
 			Step: backup.Check, Outcome: outcome, Attempts: 1, Alarm: alarm, Problem: "check: the repository is damaged",
-			Report: backup.Report{CheckedRepository: whole}, Started: o.clock, Ended: o.clock,
+			Report: backup.Report{CheckedRepository: true, CheckedAll: whole}, Started: o.clock, Ended: o.clock,
 		})
 		o.tell(backup.RunEnded, run)
 	}

@@ -128,7 +128,8 @@ func (r *Record) begin(run backup.Run) {
 }
 
 // end takes over how a run went.
-func (r *Record) end(t backup.Target, run backup.Run, now time.Time) {
+func (r *Record) end(e backup.Event, now time.Time) {
+	t, run := e.Target, e.Run
 	if r.Running != nil && r.Running.Run == run.ID {
 		r.Running = nil
 	}
@@ -151,6 +152,9 @@ func (r *Record) end(t backup.Target, run backup.Run, now time.Time) {
 		last.End(t.Job, step)
 	}
 	last.EndRun(run)
+	if e.Shared != nil { // other jobs may have raised or ended an alarm of the repository
+		last.Shared = *e.Shared
+	}
 	r.learn(last, t, run)
 	r.NextDue = backup.NextDue(t.Job, &last, now)
 }
