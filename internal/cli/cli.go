@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"borgcron/internal/backup"
 	"borgcron/internal/config"
 )
 
@@ -59,6 +60,7 @@ type environment struct {
 	ConfigFile, ConfigOwner string
 	Quiet, Verbose          bool
 	LogFormat               string
+	logFile                 bool // the log goes into a file too
 }
 
 // Main runs the program and returns its exit code.
@@ -77,12 +79,22 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	err := root.ExecuteContext(signals.context())
 	code := exitCode(err)
 	if err != nil && err.Error() != "" {
-		fmt.Fprintf(stderr, "borgcron: %v\n", err)
+		env.complain(err)
 	}
 	if number := signals.received(); number != 0 && code != 0 {
 		return 128 + number
 	}
 	return code
+}
+
+// complain says why the program ends with an error: in one line of the log where programs read that, else as
+// people expect it of a command.
+func (env *environment) complain(err error) {
+	if env.LogFormat == "json" || env.LogFormat == "journal" || env.logFile {
+		env.Log.Error(backup.Clean(err.Error()))
+		return
+	}
+	fmt.Fprintf(env.Stderr, "borgcron: %v\n", err)
 }
 
 func exitCode(err error) int {
@@ -160,7 +172,7 @@ func (env *environment) loadConfig() (*config.Config, error) {
 	if err != nil {
 		return nil, exitError{exitConfig, err}
 	}
-	env.printMistakes(loaded)
+	env.logMistakes(loaded)
 	if loaded.Fatal() {
 		return nil, exitError{exitConfig, errors.New("the configuration is wrong: nothing was done")}
 	}

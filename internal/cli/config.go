@@ -3,7 +3,6 @@ package cli
 import (
 	"fmt"
 	"io"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -101,19 +100,23 @@ func count(n int, what string) string {
 	return fmt.Sprintf("%d %s", n, what)
 }
 
-// printMistakes says what is wrong with a configuration, as all verbs but `config check` do beside their
+// logMistakes says what is wrong with a configuration, as all verbs but `config check` do beside their
 // answer: without the lines themselves, which can hold the location of a repository.
-func (env *environment) printMistakes(loaded *config.Config) {
-	brief := config.Config{Errors: slices.Clone(loaded.Errors), Warnings: slices.Clone(loaded.Warnings)}
-	for _, mistakes := range [][]config.Mistake{brief.Errors, brief.Warnings} {
-		for i := range mistakes {
-			mistakes[i].Source = ""
+func (env *environment) logMistakes(loaded *config.Config) {
+	say := func(m config.Mistake) string {
+		if m.Suggestion == "" {
+			return m.Message
+		}
+		return fmt.Sprintf("%s; did you mean %q?", m.Message, m.Suggestion)
+	}
+	for _, m := range loaded.Errors {
+		env.Log.Error(say(m), "at", m.Place.String())
+	}
+	for _, m := range loaded.Warnings {
+		if !env.Quiet {
+			env.Log.Warn(say(m), "at", m.Place.String())
 		}
 	}
-	if env.Quiet {
-		brief.Warnings = nil
-	}
-	_ = printMistakes(env.Stderr, &brief) // there is nowhere left to say that stderr is gone
 }
 
 func printMistakes(w io.Writer, loaded *config.Config) error {

@@ -67,18 +67,20 @@ func isJournal(stream io.Writer, named string) bool {
 	return ok && fmt.Sprintf("%d:%d", stat.Dev, stat.Ino) == named
 }
 
-// openLogFile adds a log file to stderr's log. It is opened anew at each run, so logrotate may simply move it.
-func (env *environment) openLogFile(path string) (io.Closer, error) {
+// openLogFile adds a log file to stderr's log. It is opened anew at each run, so logrotate may simply move it,
+// and stays open until the program ends, as its last words go there too.
+func (env *environment) openLogFile(path string) error {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o640)
 	if err != nil {
-		return nil, usage("log file: %w", err)
+		return usage("log file: %w", err)
 	}
 	level := slog.LevelInfo
 	if env.Verbose {
 		level = slog.LevelDebug
 	}
+	env.logFile = true
 	env.Log = slog.New(slog.NewMultiHandler(env.Log.Handler(), newPlainHandler(file, level, plainPrefix)))
-	return file, nil
+	return nil
 }
 
 // plainHandler writes a line a record, "PREFIX message key=value ...".

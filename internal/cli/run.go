@@ -82,11 +82,9 @@ func runJobs(ctx context.Context, env *environment, names []string, options runO
 		return usage("--dry-run prints a plan for people; it has no --json")
 	}
 	if options.logFile != "" {
-		file, err := env.openLogFile(options.logFile)
-		if err != nil {
+		if err := env.openLogFile(options.logFile); err != nil {
 			return err
 		}
-		defer file.Close()
 	}
 	loaded, err := env.loadConfig()
 	if err != nil {
