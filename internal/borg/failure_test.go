@@ -108,11 +108,12 @@ func TestLockTimeout(t *testing.T) {
 func TestServerThatCannotBeReached(t *testing.T) {
 	eachBorg(t, func(t *testing.T, f *fixture) {
 		f.repo.Location = "ssh://borg@nas.example:2222/./laptop"
-		f.repo.SSH.Command = "sh -c 'echo ssh: connect to host nas.example port 2222: Connection refused, 10.1.2.3 >&2; exit 255'"
+		// Borg passes on what ssh says only if it has read it before the connection ends: ssh takes a moment, too.
+		f.repo.SSH.Command = "sh -c 'head -c 1 >/dev/null; echo ssh: connect to host nas.example port 2222: Connection refused, 10.1.2.3 >&2; sleep 1; exit 255'"
 		_, err := f.client.Create(t.Context(), f.call(), "host-home-1")
 		failure := f.fails(err, backup.Transient, "ConnectionClosedWithHint")
 		if !failure.Lost || !strings.Contains(failure.Message, "Connection refused") {
-			t.Errorf("%+v", failure)
+			t.Errorf("lost %v, message %q", failure.Lost, failure.Message)
 		}
 		all := strings.Join(append(failure.Tail, failure.Message), "\n")
 		for _, part := range []string{"nas.example", "10.1.2.3", "./laptop", "borg@"} {
