@@ -13,8 +13,9 @@ import (
 
 // layers gives each package its height. Imports only point down: those of one layer do not know each other.
 var layers = map[string]int{
-	"backup": 0, "process": 0, "lock": 0, "retry": 0,
-	"borg": 1, "condition": 1, "history": 1, "hook": 1, "runner": 1, "secret": 1, "status": 1,
+	"machine": -1, // facts, which L0 may need
+	"backup":  0, "process": 0, "lock": 0, "retry": 0,
+	"alarm": 1, "borg": 1, "condition": 1, "history": 1, "hook": 1, "inhibit": 1, "runner": 1, "secret": 1, "status": 1,
 	"config": 2,
 	"cli":    3,
 	"main":   4,

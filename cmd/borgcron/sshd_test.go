@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// sshServer is a real sshd on loopback, reached through a relay that counts and can cut.
+// sshServer is a real sshd on loopback, reached through a relay that counts, can cut and can freeze.
 type sshServer struct {
 	relay      *relay
 	user       string
@@ -72,8 +72,10 @@ type relay struct {
 	target  string
 	sent    atomic.Int64 // bytes from clients to the server
 	cutAt   atomic.Int64 // when this many were sent, every connection is cut; 0: never
+	iceAt   atomic.Int64 // when this many were sent, the relay freezes; 0: never
 	mutex   sync.Mutex
 	open    []net.Conn
+	ice     chan struct{} // closed by thaw; nil: bytes pass
 	refused atomic.Bool
 }
 
@@ -83,7 +85,7 @@ func startRelay(t *testing.T, target string) *relay {
 	check(t, err)
 	r := &relay{port: listener.Addr().(*net.TCPAddr).Port, target: target}
 	ctx, cancel := context.WithCancel(t.Context())
-	t.Cleanup(func() { cancel(); listener.Close(); r.cut() })
+	t.Cleanup(func() { cancel(); listener.Close(); r.cut(); r.thaw() })
 	go func() {
 		for {
 			client, err := listener.Accept()
@@ -106,11 +108,50 @@ func (r *relay) pass(ctx context.Context, client net.Conn) {
 	r.open = append(r.open, client, server)
 	r.mutex.Unlock()
 	go func() {
-		_, _ = io.Copy(client, server)
+		_, _ = io.Copy(&gated{r, client}, server)
 		client.Close()
 	}()
-	_, _ = io.Copy(io.MultiWriter(server, (*counter)(r)), client)
+	_, _ = io.Copy(io.MultiWriter(&gated{r, server}, (*counter)(r)), client)
 	server.Close()
+}
+
+// freeze stops all bytes, in both directions, also of connections to come. The sockets stay open: that is what
+// either end sees of a peer that lost its power, or of a router that forgot the connection.
+func (r *relay) freeze() {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	if r.ice == nil {
+		r.ice = make(chan struct{})
+	}
+}
+
+// thaw lets the bytes pass that were held.
+func (r *relay) thaw() {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	if r.ice != nil {
+		close(r.ice)
+		r.ice = nil
+	}
+}
+
+func (r *relay) frozen() chan struct{} {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	return r.ice
+}
+
+// gated holds what is written while the relay is frozen.
+type gated struct {
+	relay *relay
+	to    io.Writer
+}
+
+func (g *gated) Write(data []byte) (int, error) {
+	for ice := g.relay.frozen(); ice != nil; ice = g.relay.frozen() {
+		<-ice
+	}
+	return g.to.Write(data)
 }
 
 // dial waits for the server to listen.
@@ -145,6 +186,9 @@ func (c *counter) Write(data []byte) (int, error) {
 	sent := r.sent.Add(int64(len(data)))
 	if at := r.cutAt.Load(); at > 0 && sent >= at && r.cutAt.CompareAndSwap(at, 0) {
 		r.cut()
+	}
+	if at := r.iceAt.Load(); at > 0 && sent >= at && r.iceAt.CompareAndSwap(at, 0) {
+		r.freeze()
 	}
 	return len(data), nil
 }

@@ -14,7 +14,7 @@ const (
 	Transient              // may pass by itself: tried again
 	Killed                 // borg got SIGKILL from somebody else: tried again once only
 	Permanent              // somebody has to do something: not tried again, with a hint
-	Alarm                  // the repository is damaged or not what it was: not tried again, held until settled
+	Alarming               // the repository is damaged or not what it was: not tried again, held until settled
 )
 
 var classNames = [...]string{"unknown", "transient", "killed", "permanent", "alarm"}
@@ -53,6 +53,10 @@ func (f *Failure) Unwrap() error { return f.Err }
 func (f *Failure) Temporary() bool {
 	return f.Class == Unknown || f.Class == Transient || f.Class == Killed
 }
+
+// CutOff tells whether a borg that was at work did not come to its end, and so may have left a lock behind. A
+// server that could not be reached at all was not at work.
+func (f *Failure) CutOff() bool { return f.Lost && f.ID != "ConnectionClosedWithHint" }
 
 // Once tells whether one more try is all that may help: whoever killed borg (the system, short of memory)
 // will do so again.

@@ -15,7 +15,10 @@ type Last struct {
 	Measure      *Measure           `json:"measure"`       // the last archive that passed the guards
 	Listing      *Listing           `json:"listing"`       // the archives of the job's series, nil: not known
 	Open         Step               `json:"open"`          // a step that was begun and is not known to have ended
-	Held         string             `json:"held"`          // why prune and compact wait until a guard passes or `ack`
+	Held         string             `json:"held"`          // why prune and compact wait until a guard passes or is acknowledged
+	Breach       *Measure           `json:"breach"`        // the archive that breached it; acknowledged, it is the measure
+	Refused      string             `json:"refused"`       // why the last prune was not started although it was due
+	Allowed      bool               `json:"allowed"`       // the owner has acknowledged that: the next prune is started
 	Empty        bool               `json:"empty"`         // our init made the repository, nothing was in it before
 	Shared       Shared             `json:"-"`             // of the repository, whichever job learned it
 }
@@ -26,7 +29,15 @@ type Shared struct {
 	Checked time.Time `json:"checked"` // start of the last clean check of the repository part
 	Deleted bool      `json:"deleted"` // something was deleted since the last compact
 	Suspect string    `json:"suspect"` // why prune and compact wait for a clean check of the repository part
-	Alarm   string    `json:"alarm"`   // why they wait for a clean check of repository, archives and data
+	Alarm   *Alarm    `json:"standing_alarm"`
+	Cut     *Cut      `json:"cut"` // a borg of ours that was cut off, since which none has succeeded
+}
+
+// Cut is a borg of ours that did not come to its end: it was killed, or its connection was lost, or the power.
+// What it had locked may still be locked.
+type Cut struct {
+	Step Step      `json:"step"` // "": not known
+	At   time.Time `json:"at"`
 }
 
 // Measure is what a guard compares with.
@@ -69,8 +80,9 @@ func (l *Last) End(job *Job, result StepResult) {
 		l.Done[result.Step] = result.Started
 	}
 	if result.Alarm {
-		l.Shared.Alarm = result.Problem
+		l.Shared.Alarm = l.Shared.Alarm.Again(Alarm{Since: result.Ended, Problem: result.Problem, Job: job.Name, Step: result.Step})
 	}
+	l.endCut(result, ok)
 	switch result.Step {
 	case Create:
 		l.endCreate(job, result, ok)
@@ -105,9 +117,34 @@ func (l *Last) endCheck(result StepResult) {
 		l.Shared.Checked = result.Started
 		l.Shared.Suspect = ""
 	}
-	if result.Report.CheckedAll {
-		l.Shared.Alarm = ""
+	if result.Report.CheckedAll && l.Shared.Alarm != nil && l.Shared.Alarm.EndsWithCheck() {
+		l.Shared.Alarm = nil
 	}
+}
+
+// endCut notes whether a borg of ours may have left something locked behind: one that succeeds shows that
+// nothing is.
+func (l *Last) endCut(result StepResult, ok bool) {
+	switch {
+	case ok && result.Attempts > 0:
+		l.Shared.Cut = nil
+	case !result.Cut.IsZero():
+		l.Shared.Cut = &Cut{Step: result.Step, At: result.Cut}
+	}
+}
+
+// Acknowledge settles what a guard holds back: the archive that breached it is the measure from now on, and a
+// prune that was refused may be started. It tells whether there was anything to settle.
+func (l *Last) Acknowledge() bool {
+	if l.Held == "" && l.Refused == "" {
+		return false
+	}
+	if l.Breach != nil {
+		l.Measure = l.Breach
+	}
+	l.Allowed = l.Allowed || l.Refused != ""
+	l.Held, l.Breach, l.Refused = "", nil, ""
+	return true
 }
 
 func (l *Last) endCreate(job *Job, result StepResult, ok bool) {
@@ -120,16 +157,17 @@ func (l *Last) endCreate(job *Job, result StepResult, ok bool) {
 	report := result.Report
 	l.meet(report.RepositoryID)
 	l.list(result)
+	measure := &Measure{Files: report.Files, Size: report.OriginalSize, Fingerprint: job.Fingerprint()}
 	if result.Breached {
-		l.Held = result.Problem
+		l.Held, l.Breach = result.Problem, measure
 		return
 	}
-	l.Held = ""
+	l.Held, l.Breach = "", nil
 	l.SuccessBegan, l.SuccessEnded = result.Started, result.Ended
 	if l.FirstSuccess.IsZero() {
 		l.FirstSuccess = result.Started
 	}
-	l.Measure = &Measure{Files: report.Files, Size: report.OriginalSize, Fingerprint: job.Fingerprint()}
+	l.Measure = measure
 }
 
 // meet takes note of borg's id of the repository. Another one than before means another repository at the
@@ -163,8 +201,14 @@ func (l *Last) list(result StepResult) {
 }
 
 func (l *Last) endPrune(result StepResult, ok bool) {
+	if result.Refused {
+		l.Refused = result.Problem
+	}
 	if result.Attempts == 0 {
 		return
+	}
+	if ok && !result.Refused {
+		l.Refused, l.Allowed = "", false
 	}
 	if !ok {
 		l.Listing = nil

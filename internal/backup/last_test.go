@@ -76,11 +76,19 @@ func TestLastEnd(t *testing.T) {
 			result: backup.StepResult{Step: backup.Check, Attempts: 1},
 		},
 		{
-			name: "a check of the repository alone ends no alarm", last: backup.Last{Shared: backup.Shared{Alarm: "damage"}}, alarm: "damage",
+			name: "a check of the repository alone ends no alarm", last: backup.Last{Shared: backup.Shared{Alarm: damage}}, alarm: "damage",
 			result: backup.StepResult{Step: backup.Check, Attempts: 1, Report: backup.Report{CheckedRepository: true}},
 		},
 		{
-			name: "one of everything does", last: backup.Last{Shared: backup.Shared{Alarm: "damage"}},
+			name: "one of everything does", last: backup.Last{Shared: backup.Shared{Alarm: damage}},
+			result: backup.StepResult{Step: backup.Check, Attempts: 1, Report: backup.Report{CheckedRepository: true, CheckedAll: true}},
+		},
+		{
+			name: "but not after a repair", alarm: "damage", last: backup.Last{Shared: backup.Shared{Alarm: &backup.Alarm{Problem: "damage", Repaired: true}}},
+			result: backup.StepResult{Step: backup.Check, Attempts: 1, Report: backup.Report{CheckedRepository: true, CheckedAll: true}},
+		},
+		{
+			name: "nor what a verify found", alarm: "damage", last: backup.Last{Shared: backup.Shared{Alarm: &backup.Alarm{Problem: "damage", Step: backup.Verify}}},
 			result: backup.StepResult{Step: backup.Check, Attempts: 1, Report: backup.Report{CheckedRepository: true, CheckedAll: true}},
 		},
 		{
@@ -96,7 +104,7 @@ func TestLastEnd(t *testing.T) {
 			if diff := cmp.Diff(test.listing, archiveNames(last)); diff != "" {
 				t.Errorf("listing (-want +got):\n%s", diff)
 			}
-			if last.Open != "" || last.Shared.Deleted != test.deleted || last.Held != test.held || last.Shared.Suspect != test.suspect || last.Shared.Alarm != test.alarm {
+			if last.Open != "" || last.Shared.Deleted != test.deleted || last.Held != test.held || last.Shared.Suspect != test.suspect || problem(last.Shared.Alarm) != test.alarm {
 				t.Errorf("open %q, held %q, shared %+v", last.Open, last.Held, last.Shared)
 			}
 			if got := !last.SuccessBegan.IsZero(); got != test.success {
@@ -137,13 +145,79 @@ func TestLastEndRun(t *testing.T) {
 func TestAnotherRepository(t *testing.T) {
 	last := backup.Last{
 		Listing: &backup.Listing{Archives: []backup.Archive{{Name: "old"}}},
-		Shared:  backup.Shared{ID: "first", Checked: time.Now(), Deleted: true, Alarm: "damage"},
+		Shared:  backup.Shared{ID: "first", Checked: time.Now(), Deleted: true, Alarm: damage},
 	}
 	last.End(&backup.Job{}, backup.StepResult{
 		Step: backup.Create, Attempts: 1, Report: backup.Report{RepositoryID: "second", Archive: &backup.Archive{Name: "new"}},
 	})
-	want := backup.Shared{ID: "second", Alarm: "damage"}
+	want := backup.Shared{ID: "second", Alarm: damage}
 	if diff := cmp.Diff(want, last.Shared); diff != "" || last.Listing != nil {
 		t.Errorf("shared (-want +got):\n%s, listing %v", diff, last.Listing)
+	}
+}
+
+var damage = &backup.Alarm{Problem: "damage", Step: backup.Check}
+
+// problem is what is wrong, "" if there is no alarm.
+func problem(alarm *backup.Alarm) string {
+	if alarm == nil {
+		return ""
+	}
+	return alarm.Problem
+}
+
+// An alarm stands from its first finding on, and the graver way to end it stays.
+func TestEndWithAlarm(t *testing.T) {
+	first := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	last := backup.Last{Shared: backup.Shared{Alarm: &backup.Alarm{Since: first, Problem: "a file differs", Step: backup.Verify, Repaired: true, Findings: 1}}}
+	last.End(&backup.Job{Name: "home"}, backup.StepResult{
+		Step: backup.Check, Outcome: backup.Failed, Attempts: 1, Alarm: true, Problem: "check: damage", Ended: first.Add(time.Hour),
+	})
+	want := &backup.Alarm{Since: first, Problem: "check: damage", Job: "home", Step: backup.Verify, Repaired: true, Findings: 2}
+	if diff := cmp.Diff(want, last.Shared.Alarm); diff != "" {
+		t.Errorf("alarm (-want +got):\n%s", diff)
+	}
+}
+
+// A borg that was cut off may have left a lock behind until one of ours succeeds on the repository.
+func TestCut(t *testing.T) {
+	when := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	last, job := backup.Last{}, &backup.Job{}
+	last.End(job, backup.StepResult{Step: backup.Compact, Outcome: backup.Failed, Attempts: 2, Cut: when})
+	if diff := cmp.Diff(&backup.Cut{Step: backup.Compact, At: when}, last.Shared.Cut); diff != "" {
+		t.Fatalf("cut (-want +got):\n%s", diff)
+	}
+	last.End(job, backup.StepResult{Step: backup.Create, Outcome: backup.Failed, Attempts: 1})
+	last.End(job, backup.StepResult{Step: backup.Prune, Outcome: backup.Skipped})
+	if last.Shared.Cut == nil {
+		t.Fatal("what failed, and what was not begun, shows nothing")
+	}
+	last.End(job, backup.StepResult{Step: backup.Create, Outcome: backup.Succeeded, Attempts: 3, Cut: when, Report: backup.Report{Archive: &backup.Archive{}}})
+	if last.Shared.Cut != nil {
+		t.Error("a success shows that nothing is locked")
+	}
+}
+
+// What the owner has acknowledged holds nothing back any more, and is the measure of the next archive.
+func TestAcknowledge(t *testing.T) {
+	job := &backup.Job{Sources: []string{"/home"}}
+	last := backup.Last{Measure: &backup.Measure{Files: 1000}}
+	last.End(job, backup.StepResult{
+		Step: backup.Create, Outcome: backup.Warned, Attempts: 1, Breached: true, Problem: "guard: it shrank",
+		Report: backup.Report{Archive: &backup.Archive{Name: "small"}, Files: 7},
+	})
+	last.End(job, backup.StepResult{Step: backup.Prune, Outcome: backup.Warned, Refused: true, Problem: "prune: too much"})
+	if last.Held == "" || last.Refused == "" || last.Allowed || last.Measure.Files != 1000 {
+		t.Fatalf("nothing is held back: %+v", last)
+	}
+	if !last.Acknowledge() || last.Held != "" || last.Refused != "" || !last.Allowed || last.Measure.Files != 7 {
+		t.Fatalf("acknowledged, and still: %+v", last)
+	}
+	if last.Acknowledge() {
+		t.Error("there is nothing left to settle")
+	}
+	last.End(job, backup.StepResult{Step: backup.Prune, Outcome: backup.Succeeded, Attempts: 1})
+	if last.Allowed {
+		t.Error("it allows one prune, not all to come")
 	}
 }

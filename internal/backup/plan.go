@@ -1,7 +1,6 @@
 package backup
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -51,8 +50,8 @@ func PlanStep(step Step, job *Job, last *Last, choice Choice, now time.Time) Due
 // waits says why prune and compact wait for a check of the repository, "" if they do not.
 func (s *Shared) waits() string {
 	switch {
-	case s.Alarm != "":
-		return "waits for a clean check of repository, archives and data: " + s.Alarm
+	case s.Alarm != nil && !broken:
+		return "waits for the end of an " + s.Alarm.Sentence()
 	case s.Suspect != "":
 		return "waits for a clean check of the repository: " + s.Suspect
 	}
@@ -128,11 +127,16 @@ func planCompact(job *Job, last *Last, now time.Time) verdict {
 // had it checked; the archives are those of the job's series.
 func planCheck(job *Job, last *Last, named bool, now time.Time) verdict {
 	rule := job.Check
-	if reason := last.Shared.Alarm; reason != "" && named {
+	alarm := last.Shared.Alarm
+	if alarm != nil && named {
 		rule = CheckRule{Every: rule.Every, Repository: true, Archives: true, Data: true} // only that ends an alarm
-		return verdict{Due: Due{Step: Check, Now: true, Check: rule, Reason: "named by --only; whole, because of an alarm: " + reason}}
+		return verdict{Due: Due{Step: Check, Now: true, Check: rule, Reason: "named by --only; whole, because of an " + alarm.Sentence()}}
 	}
-	if reason := cmp.Or(last.Shared.Alarm, last.Shared.Suspect); reason != "" {
+	reason := last.Shared.Suspect
+	if alarm != nil {
+		reason = alarm.Sentence()
+	}
+	if reason != "" {
 		rule.Repository, rule.MaxDuration = true, 0 // a part of it would clear nothing
 		return verdict{Due: Due{Step: Check, Now: true, Check: rule, Reason: "prune waits for it: " + reason}}
 	}

@@ -62,6 +62,11 @@ func TestPlanStep(t *testing.T) {
 		{name: "which --yes settles", step: backup.Prune, last: backup.Last{Held: "it shrank"}, choice: backup.Choice{Only: []backup.Step{backup.Prune}, Yes: true}, now: true, reason: "the list of archives is not known"},
 		{name: "prune waits for a check", step: backup.Prune, last: backup.Last{Shared: backup.Shared{Suspect: "damage"}}, choice: backup.Choice{Only: []backup.Step{backup.Prune}, Yes: true}, reason: "waits for a clean check of the repository: damage"},
 		{
+			name: "prune waits for the end of an alarm", step: backup.Prune, choice: backup.Choice{Only: []backup.Step{backup.Prune}, Yes: true},
+			last:   backup.Last{Shared: backup.Shared{Alarm: &backup.Alarm{Since: ago(day), Problem: "damage"}}},
+			reason: "waits for the end of an alarm since " + ago(day).Format("2006-01-02 15:04") + ": damage",
+		},
+		{
 			name: "prune.every not yet", step: backup.Prune, change: func(j *backup.Job) { j.Prune.Every = backup.Every{Interval: 7 * day} },
 			last: backup.Last{Done: map[backup.Step]time.Time{backup.Prune: ago(day)}}, reason: "prune.every: last 1d ago, every 7d",
 		},

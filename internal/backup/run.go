@@ -27,7 +27,9 @@ type StepResult struct {
 	Report   Report    `json:"-"`
 	Failures []Attempt `json:"-"` // the attempts that failed
 	Breached bool      `json:"-"` // create: a guard was breached, the archive is no last success
+	Refused  bool      `json:"-"` // it was due and not started: prune would delete too much, create has no room
 	Alarm    bool      `json:"-"` // the repository is damaged or not what it was
+	Cut      time.Time `json:"-"` // when its borg was last cut off, zero: it was not
 	Command  string    `json:"-"` // hooks: which one
 	Notes    []string  `json:"-"` // worth knowing, no problem
 }

@@ -170,7 +170,7 @@ func TestHowBorgEnds(t *testing.T) {
 		"SIGTERM, the code was lost":        {answered + errorLine("Signal.SIGTERM") + "exit 2", backup.Transient, "", true},
 		"SIGSEGV":                           {answered + "kill -SEGV $$", backup.Transient, "", true},
 		"an error in the log, but 0":        {answered + errorLine("Exception"), backup.Unknown, "Exception", false},
-		"an error in the log, but 1":        {answered + errorLine("Cache.RepositoryReplay") + "exit 1", backup.Alarm, "Cache.RepositoryReplay", false},
+		"an error in the log, but 1":        {answered + errorLine("Cache.RepositoryReplay") + "exit 1", backup.Alarming, "Cache.RepositoryReplay", false},
 		"id as servers send it":             {errorLine("InvalidRepository") + "exit 2", backup.Permanent, "InvalidRepository", false},
 		"id with a dot that is not known":   {errorLine("Other.AlreadyExists") + "exit 2", backup.Unknown, "Other.AlreadyExists", false},
 		"code alone":                        {"exit 73", backup.Transient, "LockTimeout", false},
@@ -208,7 +208,7 @@ func TestCheckThatEndsWithAWarningIsAnAlarm(t *testing.T) {
 	f := newFixture(t, "")
 	f.standIn("exit 1")
 	_, err := f.client.Check(t.Context(), f.call())
-	f.fails(err, backup.Alarm, "")
+	f.fails(err, backup.Alarming, "")
 	f.standIn(`echo '{"type": "log_message", "levelname": "ERROR", "message": "words", "msgid": "LockTimeout"}' >&2; exit 2`)
 	_, err = f.client.Check(t.Context(), f.call())
 	f.fails(err, backup.Transient, "LockTimeout")

@@ -99,7 +99,7 @@ func (r *record) fatal(code int) *backup.Failure {
 		failure.Class, failure.Hint = backup.Permanent, "look at `borg_options`, and at the version of borg"
 	case r.task.command == "check" && code != codeError:
 		// Damage has no message id, and the code is that of a warning.
-		failure.Class, failure.Hint = backup.Alarm, "do not delete anything; see the log, and borg's documentation of `check --repair`"
+		failure.Class, failure.Hint = backup.Alarming, "do not delete anything; see the log, and borg's documentation of `check --repair`"
 	}
 	if failure.ID == "" && ok {
 		failure.ID = known.ID

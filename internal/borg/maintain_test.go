@@ -125,7 +125,7 @@ func TestCheckFindsDamage(t *testing.T) {
 		for name, rule := range rules {
 			f.job.Check = rule
 			_, err := f.client.Check(t.Context(), f.call())
-			if failure := backup.AsFailure("", err); failure == nil || failure.Class != backup.Alarm {
+			if failure := backup.AsFailure("", err); failure == nil || failure.Class != backup.Alarming {
 				t.Errorf("%s: %+v", name, failure)
 			}
 		}

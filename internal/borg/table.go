@@ -37,7 +37,7 @@ const (
 // has the same ids, and 2 for all of them. Where two ids share their last part, the first is what a server means.
 func Table() []Known {
 	const (
-		transient, permanent, alarm = backup.Transient, backup.Permanent, backup.Alarm
+		transient, permanent, alarm = backup.Transient, backup.Permanent, backup.Alarming
 	)
 	return []Known{
 		{"CancelledByUser", 3, permanent, false, "borg asked a question that only a person may answer; see its log", "helpers/errors.py"},
@@ -122,6 +122,8 @@ func knownTexts() []struct {
 		text  string
 		known Known
 	}{
+		// borg 1.2 has no id for a connection that is lost while it sends; 1.4 has ConnectionBrokenWithHint.
+		{"BrokenPipeError", Known{Class: backup.Transient, Lost: true, Hint: hintServer, Source: "seen: ssh ended"}},
 		{"No space left on device", Known{Class: backup.Permanent, Hint: hintSpace, Source: "seen: a full disk"}},
 		{"Disk quota exceeded", Known{Class: backup.Permanent, Hint: hintSpace, Source: "errno(3)"}},
 		{"Read-only file system", Known{Class: backup.Permanent, Hint: hintRights, Source: "errno(3)"}},

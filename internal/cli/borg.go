@@ -59,8 +59,8 @@ func runBorg(ctx context.Context, env *environment, name, repository string, wai
 		return err
 	}
 	defer held.Close()
-	if err := forgetLists(ctx, parts, loaded.Jobs, target.Repository.Key(), args); err != nil {
-		env.Log.Warn("noting that the list of archives is not known", "error", err)
+	if err := noteUnseen(ctx, parts, loaded.Jobs, target.Repository.Key(), args, env.Now()); err != nil {
+		env.Log.Warn("noting that borg may have changed the repository", "error", err)
 	}
 	parts.close()
 	call := backup.Call{Job: target.Job, Repository: target.Repository, Lock: held.File()}
@@ -117,9 +117,14 @@ func acquire(ctx context.Context, p *parts, target backup.Target, wait time.Dura
 	return held, nil
 }
 
-// forgetLists notes for every job on a repository that its list of archives may be another one after a command
-// that we do not see, and that there may be space to free if it is one that deletes.
-func forgetLists(ctx context.Context, p *parts, jobs []backup.Job, key string, args []string) error {
+// noteUnseen notes for every job on a repository what a borg command that we do not see may change: the list of
+// archives, the space to free, the repository's integrity, and how old the traces of a borg are that was cut off.
+func noteUnseen(ctx context.Context, p *parts, jobs []backup.Job, key string, args []string, now time.Time) error {
+	if slices.Contains(args, "--repair") {
+		if err := p.alarms.Repaired(key); err != nil {
+			return err
+		}
+	}
 	deletes := slices.ContainsFunc(args, func(arg string) bool { return slices.Contains(deleting, arg) })
 	for i := range jobs {
 		for _, repository := range jobs[i].Repositories {
@@ -133,6 +138,9 @@ func forgetLists(ctx context.Context, p *parts, jobs []backup.Job, key string, a
 			}
 			last.Listing, last.Empty = nil, false
 			last.Shared.Deleted = last.Shared.Deleted || deletes
+			if last.Shared.Cut != nil { // if this one is cut off, too, its step is not known
+				last.Shared.Cut = &backup.Cut{At: now}
+			}
 			if err := p.records.Save(ctx, target, last); err != nil {
 				return err
 			}

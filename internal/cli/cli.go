@@ -67,7 +67,7 @@ type environment struct {
 func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	env := &environment{
 		Stdin: stdin, Stdout: stdout, Stderr: stderr,
-		Environ: os.Environ(), Getenv: os.Getenv, Now: time.Now,
+		Environ: os.Environ(), Getenv: os.Getenv, Now: now,
 		Colour:   isTerminal(stdout) && os.Getenv("NO_COLOR") == "",
 		Terminal: isTerminal(stderr),
 		Log:      slog.New(slog.DiscardHandler),
@@ -152,6 +152,8 @@ Start with a file of four lines and 'borgcron run'; see 'borgcron config schema'
 		newRunCommand(env),
 		newStatusCommand(env),
 		newHistoryCommand(env),
+		newAckCommand(env),
+		newUnlockCommand(env),
 		newInitCommand(env),
 		newBorgCommand(env),
 		newConfigCommand(env),

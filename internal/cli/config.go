@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"borgcron/internal/backup"
 	"borgcron/internal/config"
 )
 
@@ -62,7 +63,11 @@ func checkConfig(env *environment, asJSON bool) error {
 		loaded = &config.Config{Errors: []config.Mistake{{Message: err.Error()}}}
 	}
 	if !loaded.Fatal() {
-		env.noteJobs(loaded)
+		if err := loaded.MakeState(); err != nil {
+			env.Log.Warn("the jobs are not noted", "error", err)
+		} else {
+			env.noteJobs(loaded)
+		}
 	}
 	if asJSON {
 		err = printCheckJSON(env.Stdout, loaded)
@@ -88,7 +93,7 @@ func printCheck(w io.Writer, loaded *config.Config) error {
 		return err
 	}
 	_, err := fmt.Fprintf(w, "%s in %s, %s: %s, %s\n",
-		count(len(loaded.Jobs), "job"), count(len(loaded.Files), "file"), loaded.Files[0],
+		count(len(loaded.Jobs), "job"), count(len(loaded.Files), "file"), backup.Clean(loaded.Files[0]),
 		count(len(loaded.Errors), "error"), count(len(loaded.Warnings), "warning"))
 	return err
 }

@@ -122,6 +122,9 @@ func (env *environment) knowsJob(ctx context.Context, store *history.Store, job 
 	if slices.Contains(known, job) {
 		return nil
 	}
+	for i := range known {
+		known[i] = backup.Clean(known[i])
+	}
 	return usage("there is no job %q%s", job, didYouMean(job, known))
 }
 

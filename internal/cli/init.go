@@ -70,7 +70,8 @@ func initJobs(ctx context.Context, env *environment, loaded *config.Config, jobs
 			if err != nil {
 				continue
 			}
-			if err := noteEmpty(ctx, parts, target); err != nil {
+			err = errors.Join(noteEmpty(ctx, parts, target), parts.alarms.Settle(repository.Key())) // of what was there before
+			if err != nil {
 				env.Log.Warn("noting that the repository is empty", "job", job.Name, "error", err)
 			}
 		}

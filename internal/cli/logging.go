@@ -1,17 +1,19 @@
 package cli
 
 import (
-	"bytes"
-	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
-	"strings"
-	"sync"
+	"path/filepath"
 	"syscall"
 
 	"github.com/lmittmann/tint"
+	"golang.org/x/sys/unix"
+
+	"borgcron/internal/config"
 )
 
 // openLog makes the one logger: for people on a terminal, with priorities for the journal under systemd,
@@ -35,20 +37,22 @@ func (env *environment) openLog(to io.Writer) error {
 			format = "text"
 		}
 	}
+	var handler slog.Handler
 	switch format {
 	case "terminal":
-		env.Log = slog.New(tint.NewTextHandler(to, &tint.Options{
+		handler = tint.NewTextHandler(to, &tint.Options{
 			Level: level, TimeFormat: "15:04:05", NoColor: env.Getenv("NO_COLOR") != "",
-		}))
+		})
 	case "text":
-		env.Log = slog.New(newPlainHandler(to, level, plainPrefix))
+		handler = newPlainHandler(to, level, plainPrefix)
 	case "json":
-		env.Log = slog.New(slog.NewJSONHandler(to, &slog.HandlerOptions{Level: level}))
+		handler = slog.NewJSONHandler(to, &slog.HandlerOptions{Level: level})
 	case "journal":
-		env.Log = slog.New(newPlainHandler(to, level, journalPrefix))
+		handler = newPlainHandler(to, level, journalPrefix)
 	default:
 		return usage("--log-format takes text, json or journal, not %q", env.LogFormat)
 	}
+	env.Log = slog.New(cleanHandler{handler})
 	return nil
 }
 
@@ -70,7 +74,7 @@ func isJournal(stream io.Writer, named string) bool {
 // openLogFile adds a log file to stderr's log. It is opened anew at each run, so logrotate may simply move it,
 // and stays open until the program ends, as its last words go there too.
 func (env *environment) openLogFile(path string) error {
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o640)
+	file, err := createLogFile(path, config.Environment{UID: os.Getuid(), Owner: env.ConfigOwner})
 	if err != nil {
 		return usage("log file: %w", err)
 	}
@@ -79,69 +83,43 @@ func (env *environment) openLogFile(path string) error {
 		level = slog.LevelDebug
 	}
 	env.logFile = true
-	env.Log = slog.New(slog.NewMultiHandler(env.Log.Handler(), newPlainHandler(file, level, plainPrefix)))
+	env.Log = slog.New(slog.NewMultiHandler(env.Log.Handler(), cleanHandler{newPlainHandler(file, level, plainPrefix)}))
 	return nil
 }
 
-// plainHandler writes a line a record, "PREFIX message key=value ...".
-type plainHandler struct {
-	to     io.Writer
-	level  slog.Level
-	prefix func(slog.Record) string
-	attrs  []slog.Attr
-	mutex  *sync.Mutex
-}
-
-func newPlainHandler(to io.Writer, level slog.Level, prefix func(slog.Record) string) *plainHandler {
-	return &plainHandler{to: to, level: level, prefix: prefix, mutex: &sync.Mutex{}}
-}
-
-// journalPrefix is the priority of syslog(3) in the form of sd-daemon(3); the journal has the time.
-func journalPrefix(record slog.Record) string {
+// createLogFile opens a log file. Root appends to none that somebody else could have put there, perhaps as a
+// link to another file; and nobody waits for the reader of a pipe. The folders of a path that is safe do not
+// change under us; in one such as /tmp only the file itself may have, so that link is not followed.
+func createLogFile(path string, who config.Environment) (*os.File, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	if reason := who.Unsafe(path); reason != "" {
+		return nil, fmt.Errorf("unsafe for root: %s", reason)
+	}
+	flags := os.O_CREATE | os.O_APPEND | os.O_WRONLY | unix.O_NONBLOCK | unix.O_NOCTTY
+	if info, err := os.Lstat(path); err != nil || info.Mode()&fs.ModeSymlink == 0 {
+		flags |= unix.O_NOFOLLOW
+	}
+	file, err := os.OpenFile(path, flags, 0o640)
+	if errors.Is(err, unix.ENXIO) {
+		return nil, fmt.Errorf("%s is no regular file", path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	info, err := file.Stat()
 	switch {
-	case record.Level >= slog.LevelError:
-		return "<3>"
-	case record.Level >= slog.LevelWarn:
-		return "<4>"
-	case record.Level >= slog.LevelInfo:
-		return "<6>"
+	case err != nil:
+	case !info.Mode().IsRegular() && info.Mode()&fs.ModeCharDevice == 0: // /dev/null and terminals are fine
+		err = fmt.Errorf("%s is no regular file", path)
+	case info.Mode().IsRegular() && who.Unsafe(path) != "":
+		err = fmt.Errorf("unsafe for root: %s", who.Unsafe(path))
 	}
-	return "<7>"
-}
-
-func plainPrefix(record slog.Record) string {
-	return record.Time.Format("2006-01-02T15:04:05-07:00") + " " + strings.ToLower(record.Level.String()) + " "
-}
-
-func (h *plainHandler) Enabled(_ context.Context, level slog.Level) bool { return level >= h.level }
-
-func (h *plainHandler) Handle(_ context.Context, record slog.Record) error {
-	var line bytes.Buffer
-	line.WriteString(h.prefix(record))
-	line.WriteString(record.Message)
-	write := func(attr slog.Attr) bool {
-		value := attr.Value.Resolve().String()
-		if strings.ContainsAny(value, " \"=\n") || value == "" {
-			value = fmt.Sprintf("%q", value)
-		}
-		fmt.Fprintf(&line, " %s=%s", attr.Key, value)
-		return true
+	if err != nil {
+		file.Close()
+		return nil, err
 	}
-	for _, attr := range h.attrs {
-		write(attr)
-	}
-	record.Attrs(write)
-	line.WriteByte('\n')
-	h.mutex.Lock()
-	defer h.mutex.Unlock()
-	_, err := h.to.Write(line.Bytes())
-	return err
+	return file, nil
 }
-
-func (h *plainHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	clone := *h
-	clone.attrs = append(append([]slog.Attr{}, h.attrs...), attrs...)
-	return &clone
-}
-
-func (h *plainHandler) WithGroup(string) slog.Handler { return h }

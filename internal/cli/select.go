@@ -102,6 +102,13 @@ func (env *environment) completeRepositories(*cobra.Command, []string, string) (
 	return slices.Compact(names), cobra.ShellCompDirectiveNoFileComp
 }
 
+// completeJobsAndRepositories names both.
+func (env *environment) completeJobsAndRepositories(command *cobra.Command, args []string, start string) ([]string, cobra.ShellCompDirective) {
+	jobs, directive := env.completeJobs(command, args, start)
+	repositories, _ := env.completeRepositories(command, args, start)
+	return slices.Compact(slices.Sorted(slices.Values(slices.Concat(jobs, repositories)))), directive
+}
+
 // addRepositoryFlag gives a command its --repository with completion.
 func (env *environment) addRepositoryFlag(command *cobra.Command, to *string) {
 	command.Flags().StringVar(to, "repository", "", "only the repository `NAME` of the job")

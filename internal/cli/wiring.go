@@ -9,13 +9,16 @@ import (
 	"os/user"
 	"path/filepath"
 
+	"borgcron/internal/alarm"
 	"borgcron/internal/backup"
 	"borgcron/internal/borg"
 	"borgcron/internal/condition"
 	"borgcron/internal/config"
 	"borgcron/internal/history"
 	"borgcron/internal/hook"
+	"borgcron/internal/inhibit"
 	"borgcron/internal/lock"
+	"borgcron/internal/machine"
 	"borgcron/internal/runner"
 	"borgcron/internal/secret"
 	"borgcron/internal/status"
@@ -23,7 +26,9 @@ import (
 
 // parts are what several verbs need of the state folder: opened once, closed at the end.
 type parts struct {
+	state   string // the state folder
 	records runner.Records
+	alarms  *alarm.Store
 	history *history.Store // nil if it could not be opened
 	client  *borg.Client
 	locks   *lock.Locker
@@ -41,9 +46,15 @@ func (env *environment) newParts(ctx context.Context, loaded *config.Config) (*p
 	if err := os.MkdirAll(loaded.State, 0o755); err != nil {
 		return nil, exitError{exitConfig, fmt.Errorf("state folder: %w; make it, or set paths.state", err)}
 	}
+	hostID, err := machine.HostID(loaded.State)
+	if err != nil {
+		env.Log.Warn("borg's locks may not be told from those of other machines", "error", err)
+	}
 	p := &parts{
-		client: &borg.Client{Environ: env.Environ, Secret: env.secretReader(loaded), State: loaded.State},
+		state:  loaded.State,
+		client: &borg.Client{Environ: env.Environ, Secret: env.secretReader(loaded), State: loaded.State, HostID: hostID},
 		locks:  &lock.Locker{Dir: filepath.Join(loaded.State, "locks"), Now: env.Now},
+		alarms: &alarm.Store{Dir: filepath.Join(loaded.State, "alarms"), Now: env.Now},
 	}
 	if err := loaded.KeepHost(); err != nil {
 		env.Log.Warn("archives may get another host's name one day", "error", err)
@@ -57,6 +68,14 @@ func (env *environment) newParts(ctx context.Context, loaded *config.Config) (*p
 	}
 	p.history, p.records = store, store
 	return p, nil
+}
+
+// note adds a word to the last run on record.
+func (p *parts) note(ctx context.Context, target backup.Target, note string) error {
+	if p.history == nil {
+		return nil
+	}
+	return p.history.Note(ctx, target, note)
 }
 
 // noteJobs writes the status file of each job that is read for the first time: `never` counts from there.
@@ -120,7 +139,7 @@ func remember(ctx context.Context, store *history.Store, loaded *config.Config) 
 
 // newRunner is the whole machine. Kept first, shown after: a reader of ours that has gone must not cost the record.
 func (env *environment) newRunner(loaded *config.Config, p *parts, printers ...runner.Observer) *runner.Runner {
-	observers := []runner.Observer{&status.Writer{State: loaded.State, Now: env.Now}}
+	observers := []runner.Observer{&status.Writer{State: loaded.State, Now: env.Now, Jobs: loaded.Jobs}}
 	if p.history != nil {
 		observers = append(observers, p.history)
 	}
@@ -132,7 +151,9 @@ func (env *environment) newRunner(loaded *config.Config, p *parts, printers ...r
 		Preflight: &condition.Checker{Environ: hook.Environ(env.Environ, hidden)},
 		Hooks:     &hook.Runner{Environ: env.Environ, Hide: hidden, Line: env.hookLine},
 		Records:   p.records,
+		Alarms:    p.alarms,
 		Observers: observers,
+		Awake:     inhibit.Sleep,
 		Names:     names(loaded.Host),
 		Now:       env.Now,
 		Log:       env.Log,

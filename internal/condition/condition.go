@@ -28,6 +28,7 @@ type Checker struct {
 	Sysfs   string   // "": /sys
 	Bus     string   // address of the system bus; "": the usual one
 	Mounted func(path string) (bool, error)
+	Free    func(path string) (int64, error) // bytes; an error without the path
 	Dial    func(ctx context.Context, network, address string) (net.Conn, error)
 }
 

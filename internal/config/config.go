@@ -26,6 +26,7 @@ type Config struct {
 
 	tree     *yaml.Node // the complete configuration, for Show
 	keepHost string     // what KeepHost has to write
+	env      Environment
 }
 
 // NamedChannel is a channel that can be used.
@@ -57,11 +58,9 @@ func Load(path string, env Environment) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the configuration: %w", err)
 	}
-	if env.Machine == nil {
-		env.Machine = thisMachine{}
-	}
+	env.Machine = env.machine()
 	l := &loader{
-		env: env, config: &Config{}, root: mapping(),
+		env: env, config: &Config{env: env}, root: mapping(),
 		origin: map[*yaml.Node]*document{}, documents: map[string]*document{}, repositories: map[string]*repository{},
 	}
 	l.walker = walker{getenv: env.Getenv, home: env.Home, mistake: l.wrong, found: l.note, place: l.placeOf, copy: l.copy}

@@ -65,7 +65,7 @@ func (m Mistake) Print(w io.Writer, kind string) error {
 	if m.Line > 0 {
 		fmt.Fprintf(&text, ":%d:%d", m.Line, m.Column)
 	}
-	fmt.Fprintf(&text, ": %s%s\n", kind, m.Message)
+	fmt.Fprintf(&text, ": %s%s\n", kind, backup.Clean(m.Message))
 	if m.Source != "" {
 		source, mark := window(m.Source, m.Column)
 		fmt.Fprintf(&text, "    %s\n    %s^\n", source, strings.Repeat(" ", mark))

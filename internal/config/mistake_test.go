@@ -25,6 +25,8 @@ func (m machine) Lstat(path string) (Entry, error) {
 	return Entry{}, &fs.PathError{Op: "lstat", Path: path, Err: fs.ErrNotExist}
 }
 
+func (m machine) Opened(info fs.FileInfo) Entry { return Entry{Mode: info.Mode()} }
+
 func (m machine) LookPath(program string) (string, error) { return "/usr/bin/" + program, nil }
 
 func (m machine) UserID(name string) (int, error) {

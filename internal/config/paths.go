@@ -1,7 +1,9 @@
 package config
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,6 +29,9 @@ func (l *loader) decodePaths() {
 		c.State = l.stateFolder()
 	}
 	c.State = filepath.Clean(c.State)
+	if reason := l.env.Unsafe(c.State); reason != "" {
+		l.wrongAt(nil, "the state folder is unsafe for root: "+reason, "paths", "state")
+	}
 	if given := l.env.Getenv("STATE_DIRECTORY"); given != "" {
 		folders := strings.Split(given, ":")
 		if !slices.ContainsFunc(folders, func(folder string) bool { return filepath.Clean(folder) == c.State }) {
@@ -105,8 +110,60 @@ func (c *Config) KeepHost() error {
 	if c.keepHost == "" {
 		return nil
 	}
-	if err := renameio.WriteFile(c.hostFile(), []byte(c.keepHost+"\n"), os.FileMode(0o644)); err != nil {
+	// Not by way of $TMPDIR, which is perhaps another's.
+	err := renameio.WriteFile(c.hostFile(), []byte(c.keepHost+"\n"), 0o644, renameio.WithStaticPermissions(0o644), renameio.WithTempDir(c.State))
+	if err != nil {
 		return fmt.Errorf("keep the host's name: %w", err)
 	}
 	return nil
+}
+
+// MakeState makes the state folder, which everybody may enter, and refuses one that belongs to another user or
+// in which others can put files in the place of ours. It is looked at again once it is made: in a folder such
+// as /tmp somebody else may have been first.
+func (c *Config) MakeState() error {
+	if reason := c.env.Unsafe(c.State); reason != "" {
+		return unusable(reason)
+	}
+	if err := os.MkdirAll(filepath.Dir(c.State), 0o755); err != nil {
+		return fmt.Errorf("make the state folder: %w; make it, or set paths.state", err)
+	}
+	switch err := os.Mkdir(c.State, 0o755); {
+	case err == nil:
+		if err := os.Chmod(c.State, 0o755); err != nil { // whatever the umask is
+			return fmt.Errorf("make the state folder: %w", err)
+		}
+	case !errors.Is(err, fs.ErrExist):
+		return fmt.Errorf("make the state folder: %w; make it, or set paths.state", err)
+	}
+	info, err := os.Stat(c.State)
+	if err != nil {
+		return fmt.Errorf("look at the state folder: %w", err)
+	}
+	reason := c.env.Unsafe(c.State)
+	if reason == "" {
+		reason = notOurs(c.State, c.env.machine().Opened(info), append(c.env.owners(), c.env.UID))
+	}
+	if reason != "" {
+		return unusable(reason)
+	}
+	return nil
+}
+
+func unusable(reason string) error {
+	return fmt.Errorf("the state folder cannot be used: %s; set paths.state to a folder of your own", reason)
+}
+
+// notOurs tells why a folder is none in which only its owner makes files. That it is sticky does not help:
+// others could still make files that are not there yet.
+func notOurs(path string, folder Entry, owners []int) string {
+	switch {
+	case !folder.Mode.IsDir():
+		return fmt.Sprintf("%s is no folder", quote(path))
+	case folder.UID >= 0 && !slices.Contains(owners, folder.UID):
+		return fmt.Sprintf("%s belongs to another user (user id %d)", quote(path), folder.UID)
+	case folder.Mode.Perm()&0o002 != 0:
+		return fmt.Sprintf("%s can be written by everybody", quote(path))
+	}
+	return ""
 }

@@ -18,7 +18,7 @@ const maxFile = 1 << 20
 // document is one configuration file that was read.
 type document struct {
 	path   string
-	mode   fs.FileMode
+	file   fs.FileInfo // as it was when it was read
 	lines  []string
 	secret bool         // it has a secret in it
 	starts map[int]bool // the lines in which something begins
@@ -27,42 +27,42 @@ type document struct {
 
 // readFile reads a regular file of bounded size. It never waits: a pipe without a writer is opened at once,
 // and refused.
-func readFile(path string) ([]byte, fs.FileMode, error) {
+func readFile(path string) ([]byte, fs.FileInfo, error) {
 	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, 0, fmt.Errorf("read the configuration: %w", err)
+		return nil, nil, fmt.Errorf("read the configuration: %w", err)
 	}
 	defer file.Close()
 	info, err := file.Stat()
 	if err != nil {
-		return nil, 0, fmt.Errorf("read the configuration: %w", err)
+		return nil, nil, fmt.Errorf("read the configuration: %w", err)
 	}
 	if info.IsDir() {
-		return nil, 0, fmt.Errorf("read the configuration: %s is a folder, not a file", path)
+		return nil, nil, fmt.Errorf("read the configuration: %s is a folder, not a file", path)
 	}
 	if !info.Mode().IsRegular() {
-		return nil, 0, fmt.Errorf("read the configuration: %s is no regular file", path)
+		return nil, nil, fmt.Errorf("read the configuration: %s is no regular file", path)
 	}
 	text, err := io.ReadAll(io.LimitReader(file, maxFile+1))
 	if err != nil {
-		return nil, 0, fmt.Errorf("read the configuration: %w", err)
+		return nil, nil, fmt.Errorf("read the configuration: %w", err)
 	}
 	if len(text) > maxFile {
-		return nil, 0, fmt.Errorf("read the configuration: %s is bigger than 1 MiB", path)
+		return nil, nil, fmt.Errorf("read the configuration: %s is bigger than 1 MiB", path)
 	}
-	return text, info.Mode(), nil
+	return text, info, nil
 }
 
 // read reads and parses a file, and says as mistakes of the given scope what does not parse.
 func (l *loader) read(path string, scope Scope) (*document, error) {
-	text, mode, err := readFile(path)
+	text, file, err := readFile(path)
 	if err != nil {
 		return nil, err
 	}
 	l.config.Files = append(l.config.Files, path)
-	doc := &document{path: path, mode: mode, lines: splitLines(string(text)), starts: map[int]bool{}}
+	doc := &document{path: path, file: file, lines: splitLines(string(text)), starts: map[int]bool{}}
 	l.documents[path] = doc
-	if l.unsafeFile(path, scope) {
+	if l.unsafeFile(path, file, scope) {
 		return doc, nil // what others can write decides nothing here
 	}
 	doc.root, err = parse(text)

@@ -22,6 +22,7 @@ type Machine interface {
 	Lstat(path string) (Entry, error)
 	LookPath(program string) (string, error)
 	UserID(name string) (int, error)
+	Opened(file fs.FileInfo) Entry
 }
 
 // Entry is a file or a folder.
@@ -35,19 +36,25 @@ type Entry struct {
 type thisMachine struct{}
 
 // Lstat looks at a path without following it.
-func (thisMachine) Lstat(path string) (Entry, error) {
+func (m thisMachine) Lstat(path string) (Entry, error) {
 	info, err := os.Lstat(path)
 	if err != nil {
 		return Entry{}, err
 	}
-	entry := Entry{UID: -1, Mode: info.Mode()}
-	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
-		entry.UID = int(stat.Uid)
-	}
+	entry := m.Opened(info)
 	if info.Mode()&fs.ModeSymlink != 0 {
 		entry.Link, err = os.Readlink(path)
 	}
 	return entry, err
+}
+
+// Opened tells of a file that is open, whatever its path leads to by now.
+func (thisMachine) Opened(info fs.FileInfo) Entry {
+	entry := Entry{UID: -1, Mode: info.Mode()}
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		entry.UID = int(stat.Uid)
+	}
+	return entry
 }
 
 // LookPath finds a program on PATH.
@@ -103,6 +110,9 @@ func risks(machine Machine, path string, owners []int) []risk {
 // risksOf judges one entry. A sticky folder such as /tmp is safe for what the owners have in it, and that is
 // judged with the entry below.
 func risksOf(path string, entry Entry, owners []int) []risk {
+	if entry.Mode&fs.ModeDevice != 0 {
+		return nil // such as /dev/null: who writes to it changes nothing, and only root makes one
+	}
 	var found []risk
 	if entry.UID >= 0 && !slices.Contains(owners, entry.UID) {
 		found = append(found, risk{message: fmt.Sprintf("%s belongs to neither root nor the owner that --config-owner names (user id %d)", quote(path), entry.UID)})
@@ -119,26 +129,55 @@ func risksOf(path string, entry Entry, owners []int) []risk {
 }
 
 // owners are the users that root trusts with its configuration.
-func (l *loader) owners() []int {
+func (e *Environment) owners() []int {
 	owners := []int{0}
-	if l.env.Owner != "" {
-		if id, err := l.env.Machine.UserID(l.env.Owner); err == nil {
+	if e.Owner != "" {
+		if id, err := e.machine().UserID(e.Owner); err == nil {
 			owners = append(owners, id)
 		}
 	}
 	return owners
 }
 
-// unsafeFile checks as root who can write a configuration file, and tells whether it must not be used.
-func (l *loader) unsafeFile(path string, scope Scope) bool {
+func (e *Environment) machine() Machine {
+	if e.Machine == nil {
+		return thisMachine{}
+	}
+	return e.Machine
+}
+
+// Unsafe tells why root must not write to a path, "" if it may: somebody else could put a link to any file of
+// the machine there. What another user does with files of his own is up to him.
+func (e *Environment) Unsafe(path string) string {
+	if e.UID != 0 {
+		return ""
+	}
+	for _, r := range risks(e.machine(), path, e.owners()) {
+		if !r.warning {
+			return r.message
+		}
+	}
+	return ""
+}
+
+// unsafeFile checks as root who can write a configuration file that was read, and tells whether it must not be
+// used. The opened file is looked at as well as its path, which may lead to another one by now.
+func (l *loader) unsafeFile(path string, opened fs.FileInfo, scope Scope) bool {
 	if l.env.UID != 0 {
 		return false
 	}
-	if l.env.Owner != "" && scope.Part == Whole && len(l.owners()) < 2 {
+	owners := l.env.owners()
+	if l.env.Owner != "" && scope.Part == Whole && len(owners) < 2 {
 		l.errors = append(l.errors, Mistake{Place: Place{File: path}, Message: "--config-owner names a user that is not known: " + quote(l.env.Owner)})
 	}
 	unsafe := false
-	for _, r := range risks(l.env.Machine, path, l.owners()) {
+	found := risks(l.env.machine(), path, owners)
+	for _, r := range risksOf(path, l.env.machine().Opened(opened), owners) {
+		if !r.warning && !slices.Contains(found, r) {
+			found = append(found, r)
+		}
+	}
+	for _, r := range found {
 		m := Mistake{Place: Place{File: path}, Message: "unsafe for root: " + r.message, Scope: scope}
 		if r.warning {
 			l.warnings = append(l.warnings, m)
@@ -173,13 +212,15 @@ func (l *loader) checkFound() {
 	for _, f := range l.found {
 		switch f.thing {
 		case inlineSecret:
-			if doc := l.origin[f.node]; doc != nil && doc.mode.Perm()&0o077 != 0 {
+			if doc := l.origin[f.node]; doc != nil && doc.file.Mode().Perm()&0o077 != 0 {
 				l.wrong(f.node, f.path, fmt.Sprintf("a secret may stand only in a file that its owner alone can read: chmod 600 this file, or move the secret into a file of its own (`%s: {file: ...}`)", label(f.path)), "")
 			}
 		case secretFile:
 			l.checkSecretFile(f)
 		case program:
 			l.checkProgram(f, f.value)
+		case list:
+			l.checkList(f)
 		case commandLine:
 			if words := strings.Fields(f.value); len(words) > 0 {
 				l.checkProgram(f, strings.Trim(words[0], `"'`))
@@ -209,7 +250,7 @@ func (l *loader) checkSecretFile(f found) {
 
 func (l *loader) follow(path string) (Entry, error) {
 	for range 40 {
-		entry, err := l.env.Machine.Lstat(path)
+		entry, err := l.env.machine().Lstat(path)
 		if err != nil || entry.Mode&fs.ModeSymlink == 0 {
 			return entry, err
 		}
@@ -229,15 +270,23 @@ func (l *loader) checkProgram(f found, name string) {
 	path := name
 	if !filepath.IsAbs(path) {
 		var err error
-		if path, err = l.env.Machine.LookPath(name); err != nil || !filepath.IsAbs(path) {
+		if path, err = l.env.machine().LookPath(name); err != nil || !filepath.IsAbs(path) {
 			return // a word of the shell, or nothing that could be run
 		}
 	}
-	for _, r := range risks(l.env.Machine, path, l.owners()) {
+	for _, r := range risks(l.env.machine(), path, l.env.owners()) {
 		if r.warning {
 			l.doubt(f.node, f.path, "unsafe for root: "+r.message)
 		} else {
 			l.wrong(f.node, f.path, "unsafe for root: "+r.message, "")
 		}
+	}
+}
+
+// checkList looks as root at a file of patterns: whoever can write it decides what is left out of root's
+// backups. A list that users keep of their own data may be meant so, hence it is only doubtful.
+func (l *loader) checkList(f found) {
+	if reason := l.env.Unsafe(f.value); reason != "" {
+		l.doubt(f.node, f.path, "others decide what is left out: "+reason)
 	}
 }

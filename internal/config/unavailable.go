@@ -12,7 +12,6 @@ var unavailable = []struct {
 	path []string // `*` stands for each name
 	off  string   // the value that does not use the feature
 }{
-	{path: []string{"repositories", "*", "min_free"}},
 	{path: []string{"jobs", "*", "databases"}},
 	{path: []string{"jobs", "*", "spool"}, off: ""},
 	{path: []string{"jobs", "*", "verify", "every"}, off: "never"},

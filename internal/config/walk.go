@@ -30,6 +30,7 @@ const (
 	secretFile
 	program
 	commandLine
+	list
 )
 
 var (
@@ -146,8 +147,11 @@ func (w *walker) scalar(node *yaml.Node, t reflect.Type, tag reflect.StructTag, 
 	case *SSHCommand:
 		w.found(commandLine, node, path)
 	case *Path:
-		if len(path) > 1 && path[len(path)-1] == "file" {
+		switch {
+		case len(path) > 1 && path[len(path)-1] == "file":
 			w.found(secretFile, node, path)
+		case slices.Contains(path, "exclude_from"), slices.Contains(path, "patterns_from"):
+			w.found(list, node, path)
 		}
 	}
 	return true

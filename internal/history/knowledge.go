@@ -26,6 +26,23 @@ func (s *Store) Save(ctx context.Context, t backup.Target, last backup.Last) err
 	return about("knowledge", t, err)
 }
 
+// Note adds a word to the newest run of a job on a repository; without any run there is nothing to add it to.
+func (s *Store) Note(ctx context.Context, t backup.Target, note string) error {
+	err := s.write(ctx, false, func(tx *sql.Tx) error {
+		var run string
+		err := tx.QueryRowContext(ctx, "SELECT id FROM runs WHERE job = ? AND repository_key = ? ORDER BY started DESC LIMIT 1",
+			t.Job.Name, t.Repository.Key()).Scan(&run)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return addNote(ctx, tx, run, note)
+	})
+	return about("a note", t, err)
+}
+
 // amend changes what is known.
 func amend(ctx context.Context, tx *sql.Tx, t backup.Target, change func(*backup.Last)) error {
 	last, err := recall(ctx, tx, t)

@@ -42,7 +42,7 @@ func (s *Store) Observe(ctx context.Context, e backup.Event) error {
 			err = s.write(ctx, false, func(tx *sql.Tx) error { return addWarning(ctx, tx, e) })
 		}
 	case backup.LockBroken:
-		err = s.write(ctx, false, func(tx *sql.Tx) error { return addNote(ctx, tx, e, "broke the lock of "+e.Holder) })
+		err = s.write(ctx, false, func(tx *sql.Tx) error { return addNote(ctx, tx, e.Run.ID, backup.BrokeLock(e.Holder)) })
 	case backup.Progressed:
 		if s.longSilent(e) {
 			err = s.write(ctx, false, func(tx *sql.Tx) error { return heard(ctx, tx, e) })
@@ -116,8 +116,8 @@ func writeWarning(ctx context.Context, tx *sql.Tx, step int64, warning backup.Wa
 	return err
 }
 
-func addNote(ctx context.Context, tx *sql.Tx, e backup.Event, note string) error {
-	notes, err := notesOf(ctx, tx, e.Run.ID)
+func addNote(ctx context.Context, tx *sql.Tx, run, note string) error {
+	notes, err := notesOf(ctx, tx, run)
 	if err != nil {
 		return err
 	}
@@ -125,7 +125,7 @@ func addNote(ctx context.Context, tx *sql.Tx, e backup.Event, note string) error
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, "UPDATE runs SET notes = ? WHERE id = ?", encoded, e.Run.ID)
+	_, err = tx.ExecContext(ctx, "UPDATE runs SET notes = ? WHERE id = ?", encoded, run)
 	return err
 }
 
@@ -196,7 +196,7 @@ func (s *Store) endRun(ctx context.Context, tx *sql.Tx, e backup.Event) error {
 			return err
 		}
 	}
-	if err := interrupt(ctx, tx, e.Target, run.ID, run.Ended); err != nil {
+	if err := interrupt(ctx, tx, e.Target, run.ID, run.Ended, run.Ended); err != nil {
 		return err
 	}
 	if err := closeRun(ctx, tx, run); err != nil {

@@ -71,11 +71,9 @@ func (s *Store) use(db *sql.DB, err error) error {
 // OpenReader opens the history for reading. It changes nothing and makes no file; if there is none yet, or
 // nothing in it, the error is fs.ErrNotExist.
 func OpenReader(ctx context.Context, path string, now func() time.Time) (*Store, error) {
-	file, err := os.Open(path) // SQLite's own "unable to open" hides the reason
-	if err != nil {
+	if err := readable(path); err != nil { // SQLite's own "unable to open" hides the reason, and it waits for a pipe
 		return nil, fmt.Errorf("history: %w", err)
 	}
-	file.Close()
 	db, err := sql.Open("sqlite", dsn(path, "mode=ro"))
 	if err != nil {
 		return nil, fmt.Errorf("history: open %s: %w", path, err)
@@ -127,16 +125,44 @@ func makeFile(path string) error {
 	if !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	info, err := os.Stat(path)
+	info, err := os.Lstat(path)
 	switch {
 	case err != nil:
 		return err
+	case info.Mode()&fs.ModeSymlink != 0:
+		return &errForeign{"it is a symbolic link"} // to what may be any file
 	case !info.Mode().IsRegular():
 		return &errForeign{"it is no regular file"}
 	case info.Size() == 0:
 		return &errForeign{"it is empty"}
 	case info.Mode().Perm()&0o077 != 0:
-		return os.Chmod(path, 0o600)
+		return closeToOthers(path)
+	}
+	return nil
+}
+
+// closeToOthers lets nobody but its owner read the file that is there, and only that.
+func closeToOthers(path string) error {
+	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	return file.Chmod(0o600)
+}
+
+// readable tells why a file cannot be read as a database, nil if it perhaps can.
+func readable(path string) error {
+	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if errors.Is(err, unix.ELOOP) {
+		return fmt.Errorf("%s is a symbolic link", path)
+	}
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
+		return errors.Join(fmt.Errorf("%s is no regular file", path), err)
 	}
 	return nil
 }

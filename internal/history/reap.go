@@ -22,7 +22,7 @@ func (s *Store) Reap(ctx context.Context, t backup.Target) (runs []backup.Run, e
 			return err
 		}
 		for _, run := range dead {
-			if err := reap(ctx, tx, t, run); err != nil {
+			if err := reap(ctx, tx, t, run, s.now()); err != nil {
 				return err
 			}
 			detail, err := readRun(ctx, tx, run.ID)
@@ -71,7 +71,7 @@ func deadRuns(ctx context.Context, tx *sql.Tx, t backup.Target, now time.Time) (
 	return runs, rows.Err()
 }
 
-func reap(ctx context.Context, tx *sql.Tx, t backup.Target, run backup.Run) error {
+func reap(ctx context.Context, tx *sql.Tx, t backup.Target, run backup.Run, now time.Time) error {
 	steps, err := openSteps(ctx, tx, run.ID)
 	if err != nil {
 		return err
@@ -80,7 +80,7 @@ func reap(ctx context.Context, tx *sql.Tx, t backup.Target, run backup.Run) erro
 	if len(steps) > 0 {
 		run.Problem = cutOff(steps[len(steps)-1].Step)
 	}
-	if err := interrupt(ctx, tx, t, run.ID, run.Ended); err != nil {
+	if err := interrupt(ctx, tx, t, run.ID, run.Ended, now); err != nil {
 		return err
 	}
 	return closeRun(ctx, tx, run)

@@ -103,16 +103,17 @@ func writeDetails(ctx context.Context, tx *sql.Tx, id int64, result backup.StepR
 	return nil
 }
 
-// interrupt closes the steps of a run that were begun and of whose end nothing is known.
-func interrupt(ctx context.Context, tx *sql.Tx, target backup.Target, run string, when time.Time) error {
+// interrupt closes the steps of a run that were begun and of whose end nothing is known. They were cut off before
+// `known`, and after they were last heard of.
+func interrupt(ctx context.Context, tx *sql.Tx, target backup.Target, run string, heard, known time.Time) error {
 	steps, err := openSteps(ctx, tx, run)
 	if err != nil {
 		return err
 	}
 	for _, result := range steps {
-		result.Outcome, result.Ended, result.Attempts = backup.Interrupted, when, max(1, result.Attempts)
-		result.Problem = cutOff(result.Step)
-		if err := endStep(ctx, tx, target, backup.Run{ID: run, Job: target.Job.Name, Started: when}, result); err != nil {
+		result.Outcome, result.Ended, result.Attempts = backup.Interrupted, heard, max(1, result.Attempts)
+		result.Problem, result.Cut = cutOff(result.Step), known
+		if err := endStep(ctx, tx, target, backup.Run{ID: run, Job: target.Job.Name, Started: heard}, result); err != nil {
 			return err
 		}
 	}

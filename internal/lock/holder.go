@@ -2,7 +2,6 @@ package lock
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,6 +10,8 @@ import (
 	"unicode"
 
 	"golang.org/x/sys/unix"
+
+	"borgcron/internal/machine"
 )
 
 // Holder is the record in a lock file: which process took the lock, and what for. It is there to be read by
@@ -51,19 +52,19 @@ func (e *HeldError) Error() string {
 func newHeldError(first, last Holder) *HeldError {
 	return &HeldError{
 		PID: last.PID, Job: last.Job, Step: last.Step, Since: last.Since,
-		Orphan: last.gone() && first.PID == last.PID && first.Since.Equal(last.Since),
+		Orphan: last.Gone() && first.PID == last.PID && first.Since.Equal(last.Since),
 	}
 }
 
-// gone tells whether the process of the record certainly lives no more.
-func (h Holder) gone() bool {
+// Gone tells whether the process of the record certainly lives no more.
+func (h Holder) Gone() bool {
 	if h.PID <= 0 {
 		return false
 	}
-	if now := bootID(); h.BootID != "" && now != "" && h.BootID != now {
+	if now := machine.BootID(); h.BootID != "" && now != "" && h.BootID != now {
 		return true
 	}
-	return errors.Is(unix.Kill(h.PID, 0), unix.ESRCH)
+	return !machine.Exists(h.PID)
 }
 
 // write puts the record over the former one. A reader finds the new, the old or a damaged one, never a wait.
@@ -110,13 +111,4 @@ func clean(s string) string {
 		}
 		return -1
 	}, s)
-}
-
-// bootID names the time since the machine was started; "" where the system has no such name.
-func bootID() string {
-	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		return ""
-	}
-	return strings.TrimSpace(string(text))
 }

@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"borgcron/internal/machine"
 )
 
 const (
@@ -112,7 +114,7 @@ func (l *Locker) hold(file *os.File, job string) *Held {
 	if now == nil {
 		now = time.Now
 	}
-	held := &Held{file: file, holder: Holder{PID: os.Getpid(), BootID: bootID(), Job: job, Since: now()}}
+	held := &Held{file: file, holder: Holder{PID: os.Getpid(), BootID: machine.BootID(), Job: job, Since: now()}}
 	// The record serves people only: a full disk must not keep a backup from running.
 	_ = held.write()
 	return held
@@ -161,6 +163,9 @@ func open(name string) (*os.File, error) {
 }
 
 func flock(file *os.File, how int) error {
+	if broken {
+		return nil
+	}
 	for {
 		switch err := unix.Flock(int(file.Fd()), how|unix.LOCK_NB); {
 		case errors.Is(err, unix.EINTR):

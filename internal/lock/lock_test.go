@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"borgcron/internal/machine"
 )
 
 const repository = "ssh://borg@nas.example/./laptop"
@@ -46,7 +48,7 @@ func TestHolderIsNamed(t *testing.T) {
 	if err := held.Record("create"); err != nil {
 		t.Error(err)
 	}
-	want := Holder{PID: os.Getpid(), BootID: bootID(), Job: "home", Step: "create", Since: since}
+	want := Holder{PID: os.Getpid(), BootID: machine.BootID(), Job: "home", Step: "create", Since: since}
 	got, isHeld, err := l.Holder(repository)
 	if diff := cmp.Diff(want, got); diff != "" || !isHeld || err != nil {
 		t.Errorf("Holder = %v, %v (-want +got)\n%s", isHeld, err, diff)

@@ -60,6 +60,9 @@ func Do(ctx context.Context, p Policy, try func(ctx context.Context, attempt int
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(last, cause) {
 		return fmt.Errorf("%w; not tried again: %w", last, cause)
 	}
+	if broken {
+		return nil
+	}
 	return last
 }
 

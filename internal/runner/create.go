@@ -20,6 +20,11 @@ func (r *row) create(ctx context.Context) {
 	if !r.mayGoOn(ctx, due) {
 		return
 	}
+	if reason := r.noRoom(ctx); reason != "" {
+		r.cramped = true
+		r.refuse(backup.Create, due.Reason, backup.Failed, reason)
+		return
+	}
 	began := r.Now()
 	if r.archive == "" {
 		r.archive = r.archiveName(began)
@@ -41,6 +46,15 @@ func (r *row) create(ctx context.Context) {
 			return r.believe(ctx, call, result)
 		})
 	r.made = result.Outcome == backup.Succeeded || result.Outcome == backup.Warned && !result.Breached
+}
+
+// noRoom says why no archive is begun, "" if there is room for one, or that cannot be known.
+func (r *row) noRoom(ctx context.Context) string {
+	reason, err := r.Preflight.Room(ctx, r.target.Repository)
+	if err != nil {
+		r.Log.Warn("looking how much space is free", "job", r.job.Name, "repository", r.run.Repository, "error", err)
+	}
+	return reason
 }
 
 // archiveName is the archive's name, made once a run: all repositories get the same.
@@ -97,7 +111,7 @@ func (r *row) believe(ctx context.Context, call backup.Call, result *backup.Step
 	if len(breaches) > 0 {
 		result.Breached = true
 		result.Outcome = backup.Warned
-		result.Problem = "guard: " + strings.Join(breaches, "; ") + "; if that is right, change `guard` of the job for one run"
+		result.Problem = "guard: " + strings.Join(breaches, "; ") + "; if that is right: borgcron ack " + r.job.Name
 		warning := backup.Warning{Kind: backup.Guarded, Message: strings.Join(breaches, "; ")}
 		call.Warn(warning)
 	}

@@ -48,7 +48,7 @@ func (r *row) lock(ctx context.Context) {
 		r.held = held
 		r.reap(ctx)
 		r.recall(ctx)
-		r.recalled = !r.unread
+		r.recalled = r.blind == ""
 	}
 }
 
@@ -94,5 +94,9 @@ func (r *row) recall(ctx context.Context) {
 	if err != nil {
 		r.Log.Warn("reading the history", "job", r.job.Name, "error", err)
 	}
-	r.last, r.unread = last, err != nil
+	r.last, r.blind = last, ""
+	if err != nil {
+		r.blind = "the history cannot be read"
+	}
+	r.meetAlarm()
 }

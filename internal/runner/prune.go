@@ -11,7 +11,12 @@ import (
 // if something does; where it is not, borg is asked first, and its answer is judged by the same guard.
 func (r *row) prune(ctx context.Context) {
 	now := r.Now()
-	due := backup.PlanStep(backup.Prune, r.job, &r.last, r.options.Choice, now)
+	job := r.tended()
+	if r.cramped && job.Retention.IsZero() {
+		r.skip(backup.Prune, "the retention has no rule that counts: nothing can be deleted to make room")
+		return
+	}
+	due := backup.PlanStep(backup.Prune, job, &r.last, r.options.Choice, now)
 	if due.Now {
 		if reason := r.noPrune(); reason != "" {
 			due.Now, due.Reason = false, reason
@@ -23,7 +28,7 @@ func (r *row) prune(ctx context.Context) {
 	known := r.last.Known(now)
 	if known {
 		listed := r.last.Listing.Archives
-		_, remove := r.job.Retention.Apply(listed, now, now.Location())
+		_, remove := job.Retention.Apply(listed, now, now.Location())
 		if reason := r.tooMuch(listed, remove); reason != "" {
 			r.refuse(backup.Prune, due.Reason, backup.Warned, reason)
 			return
@@ -31,6 +36,7 @@ func (r *row) prune(ctx context.Context) {
 	}
 	r.step(ctx, backup.Prune, due.Reason, r.job.Prune.Retries,
 		func(ctx context.Context, call backup.Call, result *backup.StepResult) error {
+			call.Job = job
 			if !known {
 				if done, err := r.askFirst(ctx, call, result); done || err != nil {
 					return err
@@ -55,7 +61,7 @@ func (r *row) askFirst(ctx context.Context, call backup.Call, result *backup.Ste
 		return false, nil
 	}
 	if reason != "" {
-		result.Outcome, result.Problem = backup.Warned, "prune: "+reason
+		result.Outcome, result.Problem, result.Refused = backup.Warned, "prune: "+reason, true
 	}
 	result.Report = would
 	result.Report.Kept, result.Report.Deleted = listed, nil
@@ -64,14 +70,14 @@ func (r *row) askFirst(ctx context.Context, call backup.Call, result *backup.Ste
 
 // tooMuch says why a prune is not started, "" if nothing speaks against it.
 func (r *row) tooMuch(listed, remove []backup.Archive) string {
-	if r.options.Choice.Yes && slices.Contains(r.options.Choice.Only, backup.Prune) {
+	if r.last.Allowed || r.options.Choice.Yes && slices.Contains(r.options.Choice.Only, backup.Prune) {
 		return ""
 	}
 	reason := backup.PruneGuard(listed, remove)
 	if reason == "" {
 		return ""
 	}
-	return reason + "; to prune all the same: borgcron run " + r.job.Name + " --only prune --yes"
+	return reason + "; if that is right: borgcron ack " + r.job.Name
 }
 
 // noPrune says what in this run speaks against pruning. It comes after an archive that passed; alone only
@@ -80,16 +86,18 @@ func (r *row) noPrune() string {
 	choice := r.options.Choice
 	alone := slices.Contains(choice.Only, backup.Prune) && !slices.Contains(choice.Only, backup.Create)
 	switch {
-	case alone && r.unread:
-		return "the history cannot be read"
+	case alone && r.blind != "":
+		return r.blind
 	case alone && !choice.Yes && r.last.Stale(r.job.StaleAfter, r.Now()):
 		reason := "the last success is stale: what is kept may be all there is; to prune all the same add --yes"
 		r.worsen(backup.Failed, "prune: "+reason)
 		return reason
 	case alone:
 		return ""
-	case r.unread:
-		return "the history cannot be read"
+	case r.blind != "":
+		return r.blind
+	case r.cramped:
+		return ""
 	case !r.made:
 		return "no archive of this run passed"
 	case r.unmeasured:
@@ -103,7 +111,7 @@ func (r *row) refuse(step backup.Step, due string, outcome backup.Outcome, probl
 	now := r.Now()
 	problem = string(step) + ": " + problem
 	r.run.Steps = append(r.run.Steps, backup.StepResult{
-		Step: step, Outcome: outcome, Started: now, Ended: now, Reason: due, Problem: problem,
+		Step: step, Outcome: outcome, Started: now, Ended: now, Reason: due, Problem: problem, Refused: true,
 	})
 	r.worsen(outcome, problem)
 }

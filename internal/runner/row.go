@@ -21,9 +21,12 @@ type row struct {
 	settled bool // its outcome stands: nothing more is done
 	made    bool // this run's archive of files is in and passed the guards
 
-	recalled   bool // under the lock the records said what is known
-	unread     bool // the records could not be read: whatever they would hold back waits
-	unmeasured bool // there was nothing to compare the archive with, and borg could not be asked
+	cramped bool // `min_free` spoke against an archive
+	broke   bool // a lock of borg's was broken
+
+	recalled   bool   // under the lock the records said what is known
+	blind      string // why it is not known what speaks against prune and compact: they wait
+	unmeasured bool   // there was nothing to compare the archive with, and borg could not be asked
 }
 
 func (s *session) newRow(repository backup.Repository) *row {
@@ -108,13 +111,15 @@ func (r *row) step(ctx context.Context, step backup.Step, reason string, retries
 		if err := r.record(step); err != nil {
 			return err
 		}
-		return do(ctx, call, &result)
+		return r.attempt(ctx, call, &result, do)
 	}, func(attempt int, err error, wait time.Duration) {
 		r.attemptFailed(ctx, &result, attempt, err, wait)
 	})
 	r.judge(ctx, &result, err)
 	result.Ended = r.Now()
+	alarm := r.last.Shared.Alarm
 	r.last.End(r.job, result)
+	r.keepAlarm(alarm, result)
 	r.run.Steps = append(r.run.Steps, result)
 	r.worsen(result.Outcome, result.Problem)
 	r.tell(ctx, backup.Event{Kind: backup.StepEnded, Step: &result})
@@ -141,6 +146,10 @@ func (r *row) attemptFailed(ctx context.Context, result *backup.StepResult, numb
 		Number: number, ID: failure.ID, Message: failure.Message, Temporary: failure.Temporary(), Wait: wait, Tail: failure.Tail,
 	}
 	result.Failures = append(result.Failures, attempt)
+	if failure.CutOff() {
+		result.Cut = r.Now()
+		r.last.Shared.Cut = &backup.Cut{Step: result.Step, At: result.Cut}
+	}
 	r.tell(ctx, backup.Event{Kind: backup.AttemptFailed, Step: result, Attempt: &attempt})
 }
 
@@ -155,7 +164,7 @@ func (r *row) judge(ctx context.Context, result *backup.StepResult, err error) {
 	default:
 		failure := backup.AsFailure(string(result.Step), err)
 		result.Outcome, result.Problem = backup.Failed, string(result.Step)+": "+failure.Sentence()
-		result.Alarm = failure.Class == backup.Alarm
+		result.Alarm = failure.Class == backup.Alarming
 		if len(failure.Tail) > 0 {
 			result.Report.Tail = failure.Tail
 		}

@@ -23,6 +23,9 @@ type Borg interface {
 	Check(ctx context.Context, call backup.Call) (backup.Report, error)
 	Prune(ctx context.Context, call backup.Call, dryRun bool) (backup.Report, error)
 	Compact(ctx context.Context, call backup.Call) (backup.Report, error)
+	// Evidence tells who holds borg's locks, as far as that can be seen from here.
+	Evidence(repository backup.Repository, repositoryID string) backup.Evidence
+	BreakLock(ctx context.Context, call backup.Call) error
 }
 
 // Preflight looks at the machine before a run: conditions that make it a skip, sources that must exist.
@@ -31,6 +34,8 @@ type Preflight interface {
 	Reachable(ctx context.Context, job *backup.Job, repository backup.Repository) (reason string, err error)
 	Ready(ctx context.Context, job *backup.Job) (reason string, err error)
 	Present(ctx context.Context, paths []string) []string
+	// Room says why there is no room for another archive, "" if there is.
+	Room(ctx context.Context, repository backup.Repository) (reason string, err error)
 }
 
 // Hooks runs the user's command lines and returns the end of what they printed.
@@ -60,8 +65,10 @@ type Runner struct {
 	Preflight Preflight
 	Hooks     Hooks
 	Records   Records
+	Alarms    Alarms
 	Observers []Observer
-	Names     backup.Names // of this machine and user; the job's own host and name are put in
+	Awake     func(ctx context.Context, why string) (release func(), err error) // keeps the machine from going to sleep
+	Names     backup.Names                                                      // of this machine and user; the job's own host and name are put in
 	Now       func() time.Time
 	Log       *slog.Logger
 }
@@ -114,6 +121,7 @@ func (s *session) perform(signalled context.Context) {
 	if !s.lock(signalled) {
 		return
 	}
+	defer s.awake(signalled)()
 	ctx, cancel := s.deadline(signalled)
 	defer cancel()
 	for _, row := range s.active() {
@@ -132,6 +140,19 @@ func (s *session) perform(signalled context.Context) {
 		row.compact(ctx)
 		row.alarm()
 	}
+}
+
+// awake keeps the machine from going to sleep until the returned function is called. Where that cannot be had,
+// the run goes on without.
+func (s *session) awake(ctx context.Context) (release func()) {
+	if s.Awake == nil {
+		return func() {}
+	}
+	release, err := s.Awake(ctx, "the backup "+s.job.Name+" is running")
+	if err != nil {
+		s.Log.Debug("keeping the machine awake", "error", err)
+	}
+	return release
 }
 
 // active are the rows that were not ended beforehand.

@@ -23,6 +23,13 @@ type fake struct {
 	events []backup.EventKind
 	began  time.Time
 	when   []time.Duration // of each create, from the start
+
+	last     backup.Last // what the records know
+	saveErr  error
+	evidence backup.Evidence
+	alarm    *backup.Alarm
+	noRoom   string
+	deleted  []backup.Archive // by prune
 }
 
 var (
@@ -31,6 +38,7 @@ var (
 	_ runner.Hooks     = (*hooks)(nil)
 	_ runner.Records   = (*fake)(nil)
 	_ runner.Observer  = (*fake)(nil)
+	_ runner.Alarms    = (*fake)(nil)
 )
 
 func (f *fake) Create(ctx context.Context, _ backup.Call, archive string) (backup.Report, error) {
@@ -59,12 +67,35 @@ func (f *fake) Check(context.Context, backup.Call) (backup.Report, error) {
 
 func (f *fake) Prune(context.Context, backup.Call, bool) (backup.Report, error) {
 	f.calls = append(f.calls, "prune")
-	return backup.Report{}, nil
+	return backup.Report{Deleted: f.deleted}, nil
 }
 
 func (f *fake) Compact(context.Context, backup.Call) (backup.Report, error) {
 	f.calls = append(f.calls, "compact")
 	return backup.Report{}, nil
+}
+
+func (f *fake) Evidence(backup.Repository, string) backup.Evidence { return f.evidence }
+
+func (f *fake) BreakLock(context.Context, backup.Call) error {
+	f.calls = append(f.calls, "break-lock")
+	return nil
+}
+
+func (f *fake) Room(context.Context, backup.Repository) (string, error) { return f.noRoom, nil }
+
+func (f *fake) Standing(string) (*backup.Alarm, error) { return f.alarm, nil }
+
+func (f *fake) Raise(_ string, alarm backup.Alarm) error {
+	f.calls = append(f.calls, "raise "+alarm.Problem)
+	f.alarm = &alarm
+	return nil
+}
+
+func (f *fake) Settle(string) error {
+	f.calls = append(f.calls, "settle")
+	f.alarm = nil
+	return nil
 }
 
 func (f *fake) Holds(context.Context, *backup.Job) (string, error) { return "", nil }
@@ -82,10 +113,18 @@ func (h *hooks) Run(_ context.Context, hook backup.Hook, variables map[string]st
 	return nil, nil
 }
 
-func (f *fake) Recall(context.Context, backup.Target) (backup.Last, error) { return backup.Last{}, nil }
-func (f *fake) Save(context.Context, backup.Target, backup.Last) error     { return nil }
-func (f *fake) Reap(context.Context, backup.Target) ([]backup.Run, error)  { return nil, nil }
-func (f *fake) Dangling(context.Context, backup.Target) (bool, error)      { return false, nil }
+func (f *fake) Recall(context.Context, backup.Target) (backup.Last, error) { return f.last, nil }
+
+func (f *fake) Save(_ context.Context, _ backup.Target, last backup.Last) error {
+	if f.saveErr == nil {
+		f.calls, f.last = append(f.calls, "save"), last
+	}
+	return f.saveErr
+}
+
+func (f *fake) Reap(context.Context, backup.Target) ([]backup.Run, error) { return nil, nil }
+func (f *fake) Dangling(context.Context, backup.Target) (bool, error)     { return false, nil }
+
 func (f *fake) Observe(_ context.Context, e backup.Event) error {
 	f.events = append(f.events, e.Kind)
 	return nil
@@ -99,7 +138,7 @@ func (f *fake) run(ctx context.Context, t *testing.T, job backup.Job) backup.Run
 	job.Hooks = []backup.Hook{{When: backup.After, Run: "true"}}
 	r := &runner.Runner{
 		Borg: f, Locks: &lock.Locker{Dir: filepath.Join(t.TempDir(), "locks"), Now: time.Now}, Preflight: f,
-		Hooks: (*hooks)(f), Records: f, Observers: []runner.Observer{f}, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Hooks: (*hooks)(f), Records: f, Alarms: f, Observers: []runner.Observer{f}, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	}
 	runs := r.Run(ctx, &job, runner.Options{})
 	if len(runs) != 1 {

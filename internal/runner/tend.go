@@ -28,9 +28,9 @@ func (r *row) check(ctx context.Context) {
 
 // compact frees the space of what was deleted.
 func (r *row) compact(ctx context.Context) {
-	due := backup.PlanStep(backup.Compact, r.job, &r.last, r.options.Choice, r.Now())
-	if due.Now && r.unread {
-		due.Now, due.Reason = false, "the history cannot be read"
+	due := backup.PlanStep(backup.Compact, r.tended(), &r.last, r.options.Choice, r.Now())
+	if due.Now && r.blind != "" {
+		due.Now, due.Reason = false, r.blind
 	}
 	if result := r.run.Result(backup.Prune); due.Now && result != nil && result.Outcome >= backup.Failed {
 		due.Now, due.Reason = false, "prune failed"
@@ -46,28 +46,42 @@ func (r *row) compact(ctx context.Context) {
 }
 
 // waited tells whether prune waits for a check.
-func (r *row) waited() bool { return r.last.Shared.Suspect != "" || r.last.Shared.Alarm != "" }
-
-// alarm makes every run on a repository with an alarm a failed one, until it is settled.
-func (r *row) alarm() {
-	if alarm := r.last.Shared.Alarm; alarm != "" {
-		r.worsen(backup.Failed, "alarm: "+alarm+"; a clean check of repository, archives and data ends it: borgcron run "+r.job.Name+" --only check")
-	}
-}
+func (r *row) waited() bool { return r.last.Shared.Suspect != "" || r.last.Shared.Alarm != nil }
 
 // mayGoOn tells whether a step after create is begun; if not, the reason goes on record. After a create
-// that failed only the check that everything waits for is worth a try.
+// that failed only the check that everything waits for is worth a try, and what makes room if that was missing.
 func (r *row) mayGoOn(ctx context.Context, due backup.Due) bool {
 	create := r.run.Result(backup.Create)
 	switch {
 	case due.Now && ctx.Err() != nil:
 		due.Now, due.Reason = false, "the run was ended before"
 		r.worsen(r.ended(ctx))
-	case due.Now && create != nil && create.Outcome >= backup.Failed && (due.Step != backup.Check || !r.waited()):
+	case due.Now && create != nil && create.Outcome >= backup.Failed && !r.helps(due.Step):
 		due.Now, due.Reason = false, "create failed"
 	}
 	if !due.Now {
 		r.skip(due.Step, due.Reason)
 	}
 	return due.Now
+}
+
+// helps tells whether a step is worth a try although there is no archive of this run.
+func (r *row) helps(step backup.Step) bool {
+	if step == backup.Check {
+		return r.waited()
+	}
+	return r.cramped
+}
+
+// tended is the job as prune and compact see it. Where there was no room for an archive they come whenever
+// they can free some, and by the rules that count alone: an interval would go on deleting although nothing
+// new comes.
+func (r *row) tended() *backup.Job {
+	if !r.cramped {
+		return r.job
+	}
+	job := *r.job
+	job.Retention.Within = ""
+	job.Prune.Every, job.Compact.Every = backup.Every{Always: true}, backup.Every{Always: true}
+	return &job
 }

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/google/renameio/v2"
@@ -37,6 +38,7 @@ func (e errDamaged) Unwrap() error { return e.err }
 type Writer struct {
 	State string // the state folder
 	Now   func() time.Time
+	Jobs  []backup.Job // all that are configured: an alarm is told to each that shares the repository
 }
 
 // Observe notes that a run begins, and how it ended. If the file was damaged the error says so, and what is
@@ -46,7 +48,7 @@ func (w *Writer) Observe(_ context.Context, e backup.Event) error {
 		return nil
 	}
 	now := w.Now()
-	return update(w.State, e.Target.Job.Name, now, func(file *File) {
+	err := update(w.State, e.Target.Job.Name, now, func(file *File) {
 		record := file.record(e.Target.Job, e.Target.Repository, now)
 		if e.Kind == backup.RunStarted {
 			record.begin(e.Run)
@@ -54,6 +56,38 @@ func (w *Writer) Observe(_ context.Context, e backup.Event) error {
 		}
 		record.end(e, now)
 	})
+	if e.Shared != nil {
+		err = errors.Join(err, w.spread(e.Target.Repository.Key(), e.Shared.Alarm))
+	}
+	return err
+}
+
+// Settled notes that the owner has acknowledged what held prune and compact of a job on a repository back.
+func (w *Writer) Settled(t backup.Target) error {
+	now := w.Now()
+	err := update(w.State, t.Job.Name, now, func(file *File) { file.record(t.Job, t.Repository, now).Held = "" })
+	return errors.Join(err, w.spread(t.Repository.Key(), nil))
+}
+
+// spread tells every job on a repository of its alarm, nil for none. Files in which it stands are left alone.
+func (w *Writer) spread(key string, standing *backup.Alarm) error {
+	var failures []error
+	now := w.Now()
+	for i := range w.Jobs {
+		job := &w.Jobs[i]
+		for _, repository := range job.Repositories {
+			if repository.Key() != key {
+				continue
+			}
+			tell := func(file *File) bool {
+				return file.record(job, repository, now).alarm(standing, backup.Target{Job: job, Repository: repository})
+			}
+			if file, err := read(w.State, job.Name); err == nil && tell(&file) {
+				failures = append(failures, update(w.State, job.Name, now, func(file *File) { tell(file) }))
+			}
+		}
+	}
+	return errors.Join(failures...)
 }
 
 // FirstSeen writes the job's file if there is none yet: from then on it counts how long the job has had no
@@ -152,6 +186,7 @@ func parse(data []byte, job string) (File, error) {
 	if err := parsed.valid(job); err != nil {
 		return File{}, errDamaged{err}
 	}
+	parsed.clean()
 	for i := range parsed.Repositories {
 		if running := parsed.Repositories[i].Running; running != nil && !running.alive() {
 			parsed.Repositories[i].Running = nil
@@ -257,11 +292,22 @@ func makeFolder(state string) error {
 		return err
 	}
 	err := os.Mkdir(folder(state), 0o755)
-	if errors.Is(err, fs.ErrExist) {
-		return nil
+	if err == nil {
+		return os.Chmod(folder(state), 0o755) // whatever the umask is
 	}
+	if !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	info, err := os.Lstat(folder(state))
 	if err != nil {
 		return err
 	}
-	return os.Chmod(folder(state), 0o755) // whatever the umask is
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	switch {
+	case !info.IsDir():
+		return fmt.Errorf("the status folder, %s, is no folder or a symbolic link: remove it", folder(state))
+	case ok && int(stat.Uid) != os.Geteuid():
+		return fmt.Errorf("the status folder, %s, belongs to user %d, not to user %d who runs this", folder(state), stat.Uid, os.Geteuid())
+	}
+	return nil
 }

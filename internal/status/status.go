@@ -175,7 +175,7 @@ func (r *Record) last() backup.Last {
 		Failures: r.Failures, FailedEnded: r.FailedEnded, Held: r.Held,
 	}
 	if r.Alarm != nil {
-		last.Shared.Alarm = r.Alarm.Problem
+		last.Shared.Alarm = &backup.Alarm{Since: r.Alarm.Since, Problem: r.Alarm.Problem}
 	}
 	return last
 }
@@ -198,12 +198,20 @@ func (r *Record) learn(last backup.Last, t backup.Target, run backup.Run) {
 	if last.Held != "" {
 		r.Held = public(last.Held, "a guard was breached", t)
 	}
-	switch {
-	case last.Shared.Alarm == "":
+	r.alarm(last.Shared.Alarm, t)
+}
+
+// alarm takes over the repository's alarm, nil for none; it tells whether that is news.
+func (r *Record) alarm(standing *backup.Alarm, t backup.Target) bool {
+	if standing == nil {
+		news := r.Alarm != nil
 		r.Alarm = nil
-	case r.Alarm == nil:
-		r.Alarm = &Alarm{Since: run.Ended, Problem: public(last.Shared.Alarm, "the repository is damaged or not what it was", t)}
+		return news
 	}
+	alarm := Alarm{Since: standing.Since, Problem: public(standing.Problem, "the repository is damaged or not what it was", t)}
+	news := r.Alarm == nil || *r.Alarm != alarm
+	r.Alarm = &alarm
+	return news
 }
 
 // valid tells whether the file can be what we wrote.

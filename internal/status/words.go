@@ -15,6 +15,9 @@ import (
 // mostWords bounds a text in the file.
 const mostWords = 200
 
+// mostRead bounds, in characters, a text that is read from it.
+const mostRead = 500
+
 // problemOf is what is wrong with a run, in one line.
 func problemOf(run backup.Run, t backup.Target) string {
 	if run.Outcome == backup.Succeeded {
@@ -175,4 +178,28 @@ func secretWords(t backup.Target) []string {
 	return slices.DeleteFunc(words, func(word string) bool {
 		return word == strings.ToLower(t.Job.RepositoryName(t.Repository))
 	})
+}
+
+// clean makes what was read fit to be shown: whoever could write the file is not always whom its reader trusts.
+// The archive's name stays what it is, for programs: it is only ever printed as JSON.
+func (f *File) clean() {
+	for i := range f.Repositories {
+		record := &f.Repositories[i]
+		words := []*string{&record.ID, &record.Repository, &record.Held}
+		if record.Alarm != nil {
+			words = append(words, &record.Alarm.Problem)
+		}
+		if record.LastRun != nil {
+			words = append(words, &record.LastRun.ID, &record.LastRun.Problem)
+		}
+		if record.Waiting != nil {
+			words = append(words, &record.Waiting.Reason)
+		}
+		for n := range record.Notes {
+			words = append(words, &record.Notes[n])
+		}
+		for _, word := range words {
+			*word = backup.CleanLine(*word, mostRead)
+		}
+	}
 }

@@ -1,0 +1,5 @@
+//go:build broken_ack
+
+package backup
+
+const broken = true

@@ -1,0 +1,5 @@
+//go:build broken_lock
+
+package lock
+
+const broken = true
