@@ -182,6 +182,8 @@ func checkFormat(placeholder, format string) error {
 		switch {
 		case literal == "%":
 			unknown = "%"
+		case strings.ContainsRune(literal, '{'):
+			unknown = "brace"
 		case literal != "":
 		case fieldDigits(letter) == 0:
 			unknown = "%" + string(rune(letter))

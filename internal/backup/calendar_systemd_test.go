@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -49,9 +50,7 @@ func TestCalendarAgreesWithSystemd(t *testing.T) {
 		text += " " + zones[random.IntN(len(zones))]
 		calendar, err := backup.ParseCalendar(text)
 		start := time.Date(2024+random.IntN(10), 1, 1, 0, 0, random.IntN(366*24*3600), 0, time.UTC)
-		command := exec.Command(program, "calendar", "--iterations=6", "--base-time="+start.Format(time.DateTime)+" UTC", text)
-		command.Env = append(os.Environ(), "TZ=UTC", "LC_ALL=C")
-		output, systemdErr := command.CombinedOutput()
+		output, systemdErr := askSystemd(program, text, start, 6)
 		if bytes.Contains(output, []byte("Resource deadlock avoided")) {
 			continue // systemd gives up at some clock changes
 		}
@@ -62,14 +61,42 @@ func TestCalendarAgreesWithSystemd(t *testing.T) {
 			}
 			continue
 		}
-		var want []string
-		for _, match := range elapse.FindAllStringSubmatch(string(output), -1) {
-			want = append(want, match[1])
-		}
-		if diff := cmp.Diff(want, regular(calendar, start, len(want))); diff != "" {
+		want := moments(output)
+		got := regular(calendar, start, len(want))
+		if diff := cmp.Diff(want, got); diff != "" && !leavesOut(program, text, want, got) {
 			t.Errorf("%q after %v: %s", text, start, diff)
 		}
 	}
+}
+
+func askSystemd(program, text string, start time.Time, iterations int) ([]byte, error) {
+	command := exec.Command(program, "calendar", fmt.Sprintf("--iterations=%d", iterations), "--base-time="+start.Format(time.DateTime)+" UTC", text)
+	command.Env = append(os.Environ(), "TZ=UTC", "LC_ALL=C")
+	return command.CombinedOutput()
+}
+
+func moments(output []byte) (all []string) {
+	for _, match := range elapse.FindAllStringSubmatch(string(output), -1) {
+		all = append(all, match[1])
+	}
+	return all
+}
+
+// leavesOut tells whether systemd itself knows of the first moment in which we differ, if it is asked from a little
+// before: systemd 252 leaves out some on its way across a clock change.
+func leavesOut(program, text string, want, got []string) bool {
+	for i, moment := range got {
+		if i < len(want) && want[i] == moment {
+			continue
+		}
+		at, err := time.Parse(time.DateTime, moment)
+		if err != nil {
+			return false
+		}
+		output, _ := askSystemd(program, text, at.Add(-time.Minute), 1)
+		return slices.Contains(moments(output), moment)
+	}
+	return false
 }
 
 // regular returns the next n moments without those that only make up for a skipped time, and one more if

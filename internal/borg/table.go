@@ -20,12 +20,13 @@ type Known struct {
 const (
 	hintPassphrase = "look at `passphrase` of this repository"
 	hintKey        = "look at `keys` of this repository, and at borg's documentation of `key`"
-	hintSpace      = "free space where the repository is, e.g. by pruning and compacting with shorter retention"
+	hintSpace      = "free space where the repository is: other files first, as borg needs room for a whole segment (some 550 MB) even to prune and compact"
+	hintFull       = "free space where the repository is, and where borg's cache is (`cache`, else ~/.cache/borg)"
 	hintSSH        = "does ssh reach the server without asking, and is borg installed there? See `ssh` and `remote_path` of this repository"
 	hintServer     = "is the server up, and the network?"
 	hintAlarm      = "do not delete anything; look at the repository with `borg check` before anything else writes there"
 	hintLocation   = "look at `location` of this repository: is the disk mounted? A new one is made by `borgcron init JOB`"
-	hintHolder     = "another borg is at work there, or one that died left its lock behind; if you are sure that none is: `borgcron borg JOB -- break-lock`"
+	hintHolder     = "another borg is at work there, or one that died left its lock behind; to see which: borgcron unlock JOB"
 	hintRights     = "who owns the files of the repository and of borg's cache? A run as root may have left some"
 	hintOptions    = "look at `borg_options` of this job"
 	hintMoved      = "if this is right, confirm it once by hand: borgcron borg JOB -- info"
@@ -124,7 +125,7 @@ func knownTexts() []struct {
 	}{
 		// borg 1.2 has no id for a connection that is lost while it sends; 1.4 has ConnectionBrokenWithHint.
 		{"BrokenPipeError", Known{Class: backup.Transient, Lost: true, Hint: hintServer, Source: "seen: ssh ended"}},
-		{"No space left on device", Known{Class: backup.Permanent, Hint: hintSpace, Source: "seen: a full disk"}},
+		{"No space left on device", Known{Class: backup.Permanent, Hint: hintFull, Source: "seen: a full disk"}},
 		{"Disk quota exceeded", Known{Class: backup.Permanent, Hint: hintSpace, Source: "errno(3)"}},
 		{"Read-only file system", Known{Class: backup.Permanent, Hint: hintRights, Source: "errno(3)"}},
 		{"Permission denied", Known{Class: backup.Permanent, Hint: hintRights, Source: "seen: files of another user"}},

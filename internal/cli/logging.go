@@ -33,6 +33,7 @@ func (env *environment) openLog(to io.Writer) error {
 			format = "terminal"
 		case to == env.Stderr && isJournal(to, env.Getenv("JOURNAL_STREAM")):
 			format = "journal"
+			env.LogFormat = format // the last words go there too
 		default:
 			format = "text"
 		}

@@ -56,6 +56,18 @@ func TestLogCannotBeInjected(t *testing.T) {
 	}
 }
 
+func TestLogFileCannotBeInjected(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	env := &environment{Log: slog.New(slog.DiscardHandler)}
+	if err := env.openLogFile(path); err != nil {
+		t.Fatal(err)
+	}
+	env.Log.Error(hostile, "text", hostile)
+	if text, err := os.ReadFile(path); err != nil || strings.Count(string(text), "\n") != 1 || strings.ContainsAny(string(text), "\x1b\a\r\u009b\u202e") {
+		t.Errorf("%q, %v", text, err)
+	}
+}
+
 func TestLogFile(t *testing.T) {
 	dir := t.TempDir()
 	who := config.Environment{UID: os.Getuid()}

@@ -27,7 +27,7 @@ import (
 // parts are what several verbs need of the state folder: opened once, closed at the end.
 type parts struct {
 	state   string // the state folder
-	records runner.Records
+	records records
 	alarms  *alarm.Store
 	history *history.Store // nil if it could not be opened
 	client  *borg.Client
@@ -39,6 +39,12 @@ func (p *parts) close() {
 		_ = p.history.Close() // everything that matters was committed before
 		p.history = nil
 	}
+}
+
+// records are what is known of former runs, and of this one.
+type records interface {
+	runner.Records
+	runner.Observer
 }
 
 // newParts opens the state. A history that cannot be opened never stops a backup; what it guards waits.
@@ -137,13 +143,8 @@ func remember(ctx context.Context, store *history.Store, loaded *config.Config) 
 	return nil
 }
 
-// newRunner is the whole machine. Kept first, shown after: a reader of ours that has gone must not cost the record.
+// newRunner is the whole machine.
 func (env *environment) newRunner(loaded *config.Config, p *parts, printers ...runner.Observer) *runner.Runner {
-	observers := []runner.Observer{&status.Writer{State: loaded.State, Now: env.Now, Jobs: loaded.Jobs}}
-	if p.history != nil {
-		observers = append(observers, p.history)
-	}
-	observers = append(observers, printers...)
 	hidden := secretVariables(loaded)
 	return &runner.Runner{
 		Borg:      p.client,
@@ -152,7 +153,8 @@ func (env *environment) newRunner(loaded *config.Config, p *parts, printers ...r
 		Hooks:     &hook.Runner{Environ: env.Environ, Hide: hidden, Line: env.hookLine},
 		Records:   p.records,
 		Alarms:    p.alarms,
-		Observers: observers,
+		Keepers:   []runner.Observer{&status.Writer{State: loaded.State, Now: env.Now, Jobs: loaded.Jobs}, p.records},
+		Observers: printers,
 		Awake:     inhibit.Sleep,
 		Names:     names(loaded.Host),
 		Now:       env.Now,
@@ -227,6 +229,14 @@ type noRecords struct{ err error }
 
 func (n noRecords) Recall(context.Context, backup.Target) (backup.Last, error) {
 	return backup.Last{}, n.err
+}
+
+// Observe says once a run that it is not on record.
+func (n noRecords) Observe(_ context.Context, e backup.Event) error {
+	if e.Kind == backup.RunEnded {
+		return n.err
+	}
+	return nil
 }
 
 func (n noRecords) Save(context.Context, backup.Target, backup.Last) error { return n.err }

@@ -70,19 +70,36 @@ func (r *row) worsen(outcome backup.Outcome, problem string) {
 	r.run.Outcome = backup.Worst(r.run.Outcome, outcome)
 }
 
-// tell lets every observer hear of an event. What must reach the disk does so also while we are being stopped.
-func (r *row) tell(ctx context.Context, event backup.Event) {
+// tell lets everybody hear of an event.
+func (r *row) tell(ctx context.Context, event backup.Event) { _ = r.announce(ctx, event) }
+
+// announce is tell for those who must know whether it is on record; the error says that it is not. Records come
+// first: a printer whose reader has gone must not cost the record. What must reach the disk does so also while
+// we are being stopped.
+func (r *row) announce(ctx context.Context, event backup.Event) error {
 	event.Time = r.Now()
 	event.Target = r.target
 	if event.Run.ID == "" {
 		event.Run = r.run
 	}
 	ctx = context.WithoutCancel(ctx)
-	for _, observer := range r.Observers {
-		if err := observer.Observe(ctx, event); err != nil {
-			r.Log.Warn("recording", "event", string(event.Kind), "job", r.job.Name, "error", err)
+	var lost []error
+	for _, keeper := range r.Keepers {
+		if err := keeper.Observe(ctx, event); err != nil {
+			lost = append(lost, err)
+			r.Log.Warn("keeping the record", "event", string(event.Kind), "job", r.job.Name, "error", err)
 		}
 	}
+	if len(lost) > 0 && event.Run.ID == r.run.ID && r.run.Outcome.Ran() {
+		r.worsen(backup.Warned, fmt.Sprintf("this run is not, or not wholly, on record: %v", lost[0]))
+		event.Run.Outcome, event.Run.Problem = r.run.Outcome, r.run.Problem
+	}
+	for _, observer := range r.Observers {
+		if err := observer.Observe(ctx, event); err != nil {
+			r.Log.Warn("telling of it", "event", string(event.Kind), "job", r.job.Name, "error", err)
+		}
+	}
+	return errors.Join(lost...)
 }
 
 // skip puts a step that is not begun on record, with the reason.
@@ -101,10 +118,13 @@ type deed func(ctx context.Context, call backup.Call, result *backup.StepResult)
 func (r *row) step(ctx context.Context, step backup.Step, reason string, retries int, do deed) backup.StepResult {
 	result := backup.StepResult{Step: step, Started: r.Now(), Reason: reason}
 	r.last.Begin(step)
-	r.tell(ctx, backup.Event{Kind: backup.StepStarted, Step: &result})
+	unrecorded := r.announce(ctx, backup.Event{Kind: backup.StepStarted, Step: &result})
 	call := r.call(ctx, &result)
 	policy := retry.Policy{
 		Retries: retries, Wait: r.job.Retry.Wait, Backoff: r.job.Retry.Backoff, MaxWait: r.job.Retry.MaxWait,
+	}
+	if unrecorded != nil && deletes(step) {
+		return r.notBegun(ctx, result, unrecorded)
 	}
 	err := retry.Do(ctx, policy, func(ctx context.Context, attempt int) error {
 		result.Attempts = attempt
@@ -116,6 +136,22 @@ func (r *row) step(ctx context.Context, step backup.Step, reason string, retries
 		r.attemptFailed(ctx, &result, attempt, err, wait)
 	})
 	r.judge(ctx, &result, err)
+	return r.stepEnded(ctx, result)
+}
+
+// deletes tells whether a step takes something away: if it were cut off, nobody would know that the list of archives
+// is not known, so it is not begun where that cannot be put on record.
+func deletes(step backup.Step) bool { return step == backup.Prune || step == backup.Compact }
+
+// notBegun ends a step whose start could not be put on record.
+func (r *row) notBegun(ctx context.Context, result backup.StepResult, why error) backup.StepResult {
+	result.Outcome, result.Refused = backup.Warned, true
+	result.Problem = backup.CleanLine(fmt.Sprintf("%s: not begun, as that cannot be put on record: %v", result.Step, why), 500)
+	return r.stepEnded(ctx, result)
+}
+
+// stepEnded puts the result of a step on record.
+func (r *row) stepEnded(ctx context.Context, result backup.StepResult) backup.StepResult {
 	result.Ended = r.Now()
 	alarm := r.last.Shared.Alarm
 	r.last.End(r.job, result)

@@ -66,7 +66,8 @@ type Runner struct {
 	Hooks     Hooks
 	Records   Records
 	Alarms    Alarms
-	Observers []Observer
+	Keepers   []Observer                                                        // the records: they hear first, and a run that they lose is a warning
+	Observers []Observer                                                        // all others
 	Awake     func(ctx context.Context, why string) (release func(), err error) // keeps the machine from going to sleep
 	Names     backup.Names                                                      // of this machine and user; the job's own host and name are put in
 	Now       func() time.Time

@@ -128,7 +128,10 @@ func readCommand(ctx context.Context, line string, environ []string) ([]byte, er
 	command.Stdout = &out
 	err := process.Run(ctx, command)
 	var exit *process.ExitError
-	if errors.As(err, &exit) && exit.Stopped && errors.Is(err, context.DeadlineExceeded) {
+	if errors.As(err, &exit) {
+		exit.Tail = nil // nobody up the chain is to find it there
+	}
+	if exit != nil && exit.Stopped && errors.Is(err, context.DeadlineExceeded) {
 		return nil, fmt.Errorf("the command for a secret gave none within %v: %w", commandTimeout, context.DeadlineExceeded)
 	}
 	if err != nil {
