@@ -133,8 +133,8 @@ func (h *held) show(env *environment) bool {
 	if h.alarm != nil {
 		fmt.Fprintf(env.Stdout, "%s: %s\n", row, backup.Clean(h.alarm.Sentence()))
 		if h.alarm.Run != "" {
-			fmt.Fprintf(env.Stdout, "  found by job %s, %d times; see: borgcron history --run %s\n",
-				backup.Clean(h.alarm.Job), h.alarm.Findings, backup.Clean(h.alarm.Run))
+			fmt.Fprintf(env.Stdout, "  last found by job %s, found %s; see: borgcron history --run %s\n",
+				backup.Clean(h.alarm.Job), times(h.alarm.Findings), backup.Clean(h.alarm.Run))
 		}
 	}
 	for _, reason := range []string{h.last.Held, h.last.Refused} {
@@ -143,6 +143,14 @@ func (h *held) show(env *environment) bool {
 		}
 	}
 	return h.alarm != nil || h.last.Held != "" || h.last.Refused != ""
+}
+
+// times says how often.
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
 }
 
 // settle puts on record that the owner has seen it. The alarm is of the repository, so all jobs on it hear.

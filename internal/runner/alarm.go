@@ -56,5 +56,6 @@ func (r *row) alarm() {
 	if alarm.EndsWithCheck() {
 		ends = "; a clean check of repository, archives and data ends it: borgcron run " + r.job.Name + " --only check"
 	}
+	r.run.Problem = "" // whatever else is wrong, this is what has to be seen to
 	r.worsen(backup.Failed, alarm.Sentence()+ends)
 }

@@ -78,6 +78,8 @@ func phrase(step backup.StepResult) string {
 		return "cut off during " + name
 	case step.Breached:
 		return name + ": a guard was breached"
+	case step.Step == backup.Create && step.Refused:
+		return "no archive: less space is free than min_free asks for"
 	case step.Outcome == backup.Warned:
 		return name + ": " + counted(step.Report.Counts)
 	}
