@@ -5,11 +5,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"borgcron/internal/backup"
 	"borgcron/internal/process"
@@ -107,13 +110,26 @@ func (c *Client) askVersion(ctx context.Context, path string) (Version, error) {
 
 func (c *Client) cacheFile() string { return filepath.Join(c.State, "borg-versions.json") }
 
+// maxCache is more bytes than the file ever has.
+const maxCache = 1 << 20
+
 // readCache never fails: what cannot be read is asked again.
 func (c *Client) readCache() map[string]cached {
 	cache := map[string]cached{}
 	if c.State == "" {
 		return cache
 	}
-	if data, err := os.ReadFile(c.cacheFile()); err == nil && json.Unmarshal(data, &cache) != nil {
+	// Nothing is followed, waited for or read without end: at worst borg is asked again.
+	file, err := os.OpenFile(c.cacheFile(), os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return cache
+	}
+	defer file.Close()
+	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
+		return cache
+	}
+	data, err := io.ReadAll(io.LimitReader(file, maxCache))
+	if err == nil && json.Unmarshal(data, &cache) != nil {
 		cache = map[string]cached{}
 	}
 	if cache == nil { // the file says null

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,6 +16,7 @@ import (
 
 	"borgcron/internal/backup"
 	"borgcron/internal/config"
+	"borgcron/internal/process"
 )
 
 // The exit codes beside 0: those of sysexits.h where it has one, a shell's 128+N for a signal.
@@ -72,6 +74,9 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		Terminal: isTerminal(stderr),
 		Log:      slog.New(slog.DiscardHandler),
 	}
+	if err := process.NoCore(); err != nil { // before anything secret is read; it stops no backup
+		fmt.Fprintf(stderr, "borgcron: %v\n", err)
+	}
 	signals := watchSignals()
 	defer signals.stop()
 	root := newRootCommand(env)
@@ -94,7 +99,11 @@ func (env *environment) complain(err error) {
 		env.Log.Error(backup.Clean(err.Error()))
 		return
 	}
-	fmt.Fprintf(env.Stderr, "borgcron: %v\n", err)
+	message, hint, hinted := strings.Cut(err.Error(), "\n  hint: ")
+	fmt.Fprintf(env.Stderr, "borgcron: %s\n", backup.Clean(message))
+	if hinted {
+		fmt.Fprintf(env.Stderr, "  hint: %s\n", backup.Clean(hint))
+	}
 }
 
 func exitCode(err error) int {

@@ -15,8 +15,8 @@ import (
 	"borgcron/internal/status"
 )
 
-// records is a machine with a configuration and what is recorded on it.
-type records struct {
+// recorded is a machine with a configuration and what is recorded on it.
+type recorded struct {
 	t              *testing.T
 	env            *environment
 	stdout, stderr bytes.Buffer
@@ -24,9 +24,9 @@ type records struct {
 	now            time.Time
 }
 
-func newRecords(t *testing.T, jobs string) *records {
+func newRecords(t *testing.T, jobs string) *recorded {
 	t.Helper()
-	r := &records{t: t, state: filepath.Join(t.TempDir(), "state"), now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.Local)}
+	r := &recorded{t: t, state: filepath.Join(t.TempDir(), "state"), now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.Local)}
 	r.config = filepath.Join(t.TempDir(), "config.yaml")
 	text := "paths: {state: " + r.state + ", runtime: " + t.TempDir() + "}\njobs:\n" + jobs
 	if err := os.WriteFile(r.config, []byte(text), 0o600); err != nil {
@@ -45,7 +45,7 @@ const twoJobs = `
 `
 
 // say runs the program and returns its exit code.
-func (r *records) say(args ...string) int {
+func (r *recorded) say(args ...string) int {
 	r.t.Helper()
 	r.stdout.Reset()
 	r.stderr.Reset()
@@ -59,7 +59,7 @@ func (r *records) say(args ...string) int {
 }
 
 // ended records a run that ended an hour before now.
-func (r *records) ended(job, id string, outcome backup.Outcome, change func(*backup.StepResult)) {
+func (r *recorded) ended(job, id string, outcome backup.Outcome, change func(*backup.StepResult)) {
 	r.t.Helper()
 	began := r.now.Add(-time.Hour)
 	create := backup.StepResult{
@@ -92,7 +92,7 @@ func (r *records) ended(job, id string, outcome backup.Outcome, change func(*bac
 	}
 }
 
-func (r *records) expect(stream *bytes.Buffer, want ...string) {
+func (r *recorded) expect(stream *bytes.Buffer, want ...string) {
 	r.t.Helper()
 	for _, text := range want {
 		if !strings.Contains(stream.String(), text) {

@@ -232,7 +232,7 @@ func (s *start) forecast(ctx context.Context, choice backup.Choice, onlyDue bool
 	for i := range s.chosen.jobs {
 		job := &s.chosen.jobs[i]
 		for _, forecast := range run.Forecast(ctx, job, choice) {
-			fmt.Fprintf(s.env.Stdout, "%s: %s\n", rowName(job.Name, forecast.Repository), forecast.Due.Reason)
+			fmt.Fprintf(s.env.Stdout, "%s: %s\n", rowName(job.Name, forecast.Repository), backup.Clean(forecast.Due.Reason))
 			if forecast.Problem != "" {
 				fmt.Fprintf(s.env.Stdout, "  would not begin: %s (%s)\n", forecast.Outcome, backup.Clean(forecast.Problem))
 				code = worseCode(code, runner.ExitCode(forecast.Outcome))
@@ -251,6 +251,6 @@ func printPlan(to io.Writer, forecast runner.Forecast) {
 		if due.Now {
 			word = "yes"
 		}
-		fmt.Fprintf(to, "  %-8s %-4s %s\n", due.Step, word, due.Reason)
+		fmt.Fprintf(to, "  %-8s %-4s %s\n", due.Step, word, backup.Clean(due.Reason))
 	}
 }

@@ -208,6 +208,6 @@ func (u *unlocking) breakLock(ctx context.Context, held *lock.Held, holder strin
 	if err := u.parts.note(ctx, u.target, note); err != nil {
 		u.env.Log.Warn("noting it in the history", "error", err)
 	}
-	_, err := fmt.Fprintf(u.env.Stdout, "broke borg's lock (%s); prune and compact wait until a check of the repository has passed\n", strings.TrimSpace(holder))
+	_, err := fmt.Fprintf(u.env.Stdout, "broke borg's lock (%s); prune and compact wait until a check of the repository has passed\n", backup.Clean(strings.TrimSpace(holder)))
 	return errors.Join(err)
 }

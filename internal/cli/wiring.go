@@ -3,11 +3,11 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"os/user"
 	"path/filepath"
+	"strings"
 
 	"borgcron/internal/alarm"
 	"borgcron/internal/backup"
@@ -49,8 +49,8 @@ type records interface {
 
 // newParts opens the state. A history that cannot be opened never stops a backup; what it guards waits.
 func (env *environment) newParts(ctx context.Context, loaded *config.Config) (*parts, error) {
-	if err := os.MkdirAll(loaded.State, 0o755); err != nil {
-		return nil, exitError{exitConfig, fmt.Errorf("state folder: %w; make it, or set paths.state", err)}
+	if err := loaded.MakeState(); err != nil {
+		return nil, exitError{exitConfig, err}
 	}
 	hostID, err := machine.HostID(loaded.State)
 	if err != nil {
@@ -145,7 +145,7 @@ func remember(ctx context.Context, store *history.Store, loaded *config.Config) 
 
 // newRunner is the whole machine.
 func (env *environment) newRunner(loaded *config.Config, p *parts, printers ...runner.Observer) *runner.Runner {
-	hidden := secretVariables(loaded)
+	hidden := env.secretVariables(loaded)
 	return &runner.Runner{
 		Borg:      p.client,
 		Locks:     p.locks,
@@ -167,7 +167,7 @@ func (env *environment) hookLine(line string) { env.Log.Info("hook: " + line) }
 
 // secretReader reads passphrases; a command that gives one does not see the others.
 func (env *environment) secretReader(loaded *config.Config) func(context.Context, backup.Secret) ([]byte, error) {
-	hidden := secretVariables(loaded)
+	hidden := env.secretVariables(loaded)
 	return func(ctx context.Context, s backup.Secret) ([]byte, error) {
 		environ := env.Environ
 		if s.Command != "" {
@@ -191,13 +191,18 @@ func (env *environment) readConfig() (*config.Config, error) {
 	return config.Load(path, where)
 }
 
-// secretVariables are the names of variables that hold secrets of ours: hooks do not get them.
-func secretVariables(loaded *config.Config) []string {
+// secretVariables are the names of variables that hold secrets of ours: hooks do not get them. A passphrase
+// such as ${NAME} in the file came out of one as well.
+func (env *environment) secretVariables(loaded *config.Config) []string {
 	var names []string
 	for _, job := range loaded.Jobs {
 		for _, repository := range job.Repositories {
-			if repository.Passphrase.Env != "" {
-				names = append(names, repository.Passphrase.Env)
+			secret := repository.Passphrase
+			for _, variable := range env.Environ {
+				name, value, _ := strings.Cut(variable, "=")
+				if name == secret.Env || secret.Text != "" && value == secret.Text {
+					names = append(names, name)
+				}
 			}
 		}
 	}
