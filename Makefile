@@ -37,6 +37,10 @@ lint: ## formatting, vet, linters, generated files, the size of the binary
 bench: build setup ## the benchmarks; results go to docs/benchmarks.md, raw figures beside it
 	@bench/run
 
+.PHONY: chaos
+chaos: setup ## faults at random moments, with the real borg: SEED=n ROUNDS=n; rounds are kept in docs/reliability
+	@SEED='$(SEED)' ROUNDS='$(ROUNDS)' chaos/run
+
 .PHONY: generate
 generate: ## the JSON Schema and the reference page, from the Go types
 	$(GO) generate ./...

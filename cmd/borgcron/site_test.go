@@ -44,7 +44,9 @@ func newRemoteSite(t *testing.T, borg, config string) (*site, *relay) {
 	return s, server.relay
 }
 
-func (s *site) path(parts ...string) string { return filepath.Join(append([]string{s.home}, parts...)...) }
+func (s *site) path(parts ...string) string {
+	return filepath.Join(append([]string{s.home}, parts...)...)
+}
 
 // write makes files of random bytes among the data.
 func (s *site) write(count, size int) {
