@@ -219,7 +219,7 @@ func (w *world) ownBorgIn(ctx context.Context, dir string, args ...string) (stri
 }
 
 func (w *world) mount(folder, size string) error {
-	if err := unix.Mount("chaos", w.path(folder), "tmpfs", 0, "size="+size); err != nil {
+	if err := unix.Mount("chaos", w.path(folder), "tmpfs", 0, "mode=755,size="+size); err != nil {
 		return fmt.Errorf("mount a small file system: %w", err)
 	}
 	w.mounts = append(w.mounts, w.path(folder))
