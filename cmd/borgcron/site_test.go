@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -285,6 +286,19 @@ func hasPending(pid int, signal syscall.Signal) bool {
 		}
 	}
 	return false
+}
+
+// oneBorg runs a test that takes its time with one of the borgs found, by the seed; with all of them if proving.
+func oneBorg(t *testing.T, test func(t *testing.T, borg string)) {
+	if proving() {
+		eachBorg(t, test)
+		return
+	}
+	found := borgs(t)
+	versions := slices.Sorted(maps.Keys(found))
+	seed, _ := strconv.Atoi(os.Getenv("BORGCRON_SEED"))
+	version := versions[seed%len(versions)]
+	t.Run(version, func(t *testing.T) { test(t, found[version]) })
 }
 
 // proving tells whether the long forms of tests are wanted.

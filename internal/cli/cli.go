@@ -43,6 +43,12 @@ func (e exitError) Error() string {
 
 func (e exitError) Unwrap() error { return e.err }
 
+// wholeError is in the chain of an exitError of work that was done to its end: a signal that came meanwhile has cut
+// nothing short.
+type wholeError struct{}
+
+func (wholeError) Error() string { return "" }
+
 // usage is a mistake in the command line.
 func usage(format string, arguments ...any) error {
 	return exitError{exitUsage, fmt.Errorf(format, arguments...)}
@@ -86,7 +92,7 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	if err != nil && err.Error() != "" {
 		env.complain(err)
 	}
-	if number := signals.received(); number != 0 && code != 0 {
+	if number := signals.received(); number != 0 && code != 0 && !errors.As(err, &wholeError{}) {
 		return 128 + number
 	}
 	return code

@@ -138,20 +138,30 @@ func (s *start) sayUnknown() int {
 func (s *start) perform(ctx context.Context, options runner.Options, json bool) error {
 	run := s.env.newRunner(s.loaded, s.parts, s.env.printers(json, options.Progress)...)
 	code := worseCode(configurationCode(s.loaded), s.sayUnknown())
+	whole := true // whatever was to be done has been done
 	for i := range s.chosen.jobs {
 		job := &s.chosen.jobs[i]
 		if ctx.Err() != nil {
 			s.env.Log.Warn("not begun: we are being ended", "job", job.Name)
+			whole = false
 			continue
 		}
 		for _, result := range run.Run(ctx, job, options) {
 			code = worseCode(code, runner.ExitCode(result.Outcome))
+			done := result.Outcome == backup.Succeeded || result.Outcome == backup.Warned
+			whole = whole && (done || ctx.Err() == nil)
 		}
 	}
-	if ctx.Err() != nil {
+	if !whole {
 		code = worseCode(code, exitFailed) // 128+N in the end
 	}
-	return codeError(code)
+	if code == 0 {
+		return nil
+	}
+	if whole {
+		return exitError{code, wholeError{}}
+	}
+	return exitError{code: code}
 }
 
 // codeError is nil for 0.
