@@ -81,12 +81,11 @@ func (l *lockedSite) locked() bool {
 // cache is borg's cache of the repository.
 func (l *lockedSite) cache() string {
 	l.t.Helper()
-	found, err := filepath.Glob(l.path(".cache", "borg", "????????????????????????????????????????????????????????????????"))
+	config, err := os.ReadFile(l.path("repo", "config"))
 	check(l.t, err)
-	if len(found) != 1 {
-		l.t.Fatalf("caches: %v", found)
-	}
-	return found[0]
+	_, rest, _ := strings.Cut(string(config), "\nid = ")
+	id, _, _ := strings.Cut(rest, "\n")
+	return l.path(".cache", "borg", id)
 }
 
 // sleeper is a process that is no borg; its number is as good as any that was used before.
@@ -144,7 +143,7 @@ func TestBreaksDeadLock(t *testing.T) {
 
 // The lock of a living borg is never broken, nor one of which it is not known whether its holder lives.
 func TestNeverBreaksLivingLock(t *testing.T) {
-	eachBorg(t, func(t *testing.T, borg string) {
+	oneBorg(t, func(t *testing.T, borg string) {
 		shared, single := newLockedSite(t, borg, "shared"), newLockedSite(t, borg, "single")
 		reused := sleeper(t)
 		living := holdByHand(t, borg, single.env, single.bareRepository(borg), nil) // a borg, at work elsewhere
@@ -189,7 +188,7 @@ func TestNeverBreaksLivingLock(t *testing.T) {
 
 // A borg that somebody runs by hand, or another user's borgcron does, keeps its lock.
 func TestNeverBreaksTheLockOfABorgByHand(t *testing.T) {
-	eachBorg(t, func(t *testing.T, borg string) {
+	oneBorg(t, func(t *testing.T, borg string) {
 		users := map[string]*syscall.Credential{"the same user": nil}
 		if os.Getuid() == 0 {
 			users["another user"] = &syscall.Credential{Uid: 65534, Gid: 65534}
@@ -243,7 +242,7 @@ jobs:
 // A lock on a server cannot be read. It is broken only if a run of ours was cut off there long enough ago, since
 // which none has succeeded, and nobody else is allowed to write there.
 func TestRemoteLock(t *testing.T) {
-	eachBorg(t, func(t *testing.T, borg string) {
+	oneBorg(t, func(t *testing.T, borg string) {
 		s, relay := newRemoteSite(t, borg, fmt.Sprintf(farConfig, "single"))
 		lock := s.path("repo", "lock.exclusive")
 		left := func(says string) {
@@ -331,7 +330,7 @@ func (s *site) ageCut(age time.Duration) {
 
 // unlock shows all, breaks what is dead, and more only by force.
 func TestUnlock(t *testing.T) {
-	eachBorg(t, func(t *testing.T, borg string) {
+	oneBorg(t, func(t *testing.T, borg string) {
 		l := newLockedSite(t, borg, "shared")
 		if output := l.must("unlock", "home"); !strings.Contains(output, "nothing is locked") {
 			t.Errorf("nothing is locked:\n%s", output)
@@ -362,7 +361,7 @@ func TestUnlock(t *testing.T) {
 
 // While a run of ours is at work its lock is nobody's to break, not even by force.
 func TestUnlockWhileARunIsAtWork(t *testing.T) {
-	eachBorg(t, func(t *testing.T, borg string) {
+	oneBorg(t, func(t *testing.T, borg string) {
 		l := newLockedSite(t, borg, "single")
 		l.write(20, 1<<20)
 		b := l.start("run", "--skip", "check")
