@@ -25,7 +25,7 @@ func findBorgs(source string) ([]borgProgram, error) {
 	}
 	var found []borgProgram
 	for _, path := range append(candidates, tools...) {
-		output, err := exec.Command(path, "--version").Output()
+		output, err := exec.Command(path, "--version").Output() //nolint:gosec // the tester names what is tried
 		version, isBorg := strings.CutPrefix(strings.TrimSpace(string(output)), "borg ")
 		known := slices.ContainsFunc(found, func(b borgProgram) bool { return b.version == version })
 		if err == nil && isBorg && !known {

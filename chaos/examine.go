@@ -110,11 +110,15 @@ func (r *round) examineHeldBack() {
 	if !slices.ContainsFunc(r.plan.faults, func(f fault) bool { return f.kind == "history" }) {
 		return
 	}
-	calls := r.world.calls(r.mark)
+	r.heldBackUntilCheck(r.world.calls(r.mark), "the history was lost")
+}
+
+// heldBackUntilCheck looks whether a check came before everything that deletes.
+func (r *round) heldBackUntilCheck(calls []string, why string) {
 	check := slices.Index(calls, "check")
 	for i, call := range calls {
 		deletes := call == "prune" || call == "compact"
-		r.holds("held_back", !deletes || check >= 0 && check < i, "borg %s without a check before it, though the history was lost: %v", call, calls)
+		r.holds("held_back", !deletes || check >= 0 && check < i, "borg %s without a check before it, though %s: %v", call, why, calls)
 	}
 }
 
@@ -183,7 +187,7 @@ func (w *world) list(ctx context.Context) (map[string]string, error) {
 // extract compares what is in an archive with what it was made of.
 func (r *round) extract(ctx context.Context, name string, a *archive) {
 	w := r.world
-	defer os.RemoveAll(w.path("own/out"))
+	defer func() { _ = os.RemoveAll(w.path("own/out")) }()
 	if err := os.MkdirAll(w.path("own/out"), 0o755); err != nil {
 		r.violated("extracts_equal", "%v", err)
 		return

@@ -108,6 +108,9 @@ var kinds = []kind{
 	{fault{kind: "history", target: "garbage"}, 0, 3},
 	{fault{kind: "status", target: "garbage"}, 0, 2},
 	{fault{kind: "lock", target: "garbage"}, 0, 2},
+	{fault{kind: "left_lock", target: "reused"}, 0, 4},
+	{fault{kind: "left_lock", target: "living"}, 0, 1},
+	{fault{kind: "left_lock", target: "foreign"}, 0, 1},
 }
 
 // random draws for one purpose and number: what is drawn for others does not change it.

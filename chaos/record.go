@@ -56,6 +56,10 @@ func newRecord(w *world, p plan) *record {
 	return r
 }
 
+func (p plan) is(name string) bool {
+	return slices.ContainsFunc(p.faults, func(f fault) bool { return f.String() == name })
+}
+
 func (p plan) has(kind string) bool {
 	return slices.ContainsFunc(p.faults, func(f fault) bool { return f.kind == kind })
 }

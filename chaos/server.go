@@ -102,7 +102,7 @@ func freePort(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer listener.Close()
+	defer func() { _ = listener.Close() }()
 	return listener.Addr().(*net.TCPAddr).Port, nil
 }
 
@@ -241,6 +241,6 @@ func (r *relay) close() {
 	r.mutex.Lock()
 	r.ended = true
 	r.mutex.Unlock()
-	r.listener.Close()
+	_ = r.listener.Close()
 	r.cut()
 }

@@ -186,16 +186,6 @@ func (s *start) read(from io.Reader) {
 // wait waits for the end.
 func (s *start) wait() { <-s.done }
 
-// running tells whether it has not ended yet.
-func (s *start) running() bool {
-	select {
-	case <-s.done:
-		return false
-	default:
-		return true
-	}
-}
-
 // pause waits; it tells whether the run is still going on then.
 func (s *start) pause(d time.Duration) bool {
 	select {
@@ -207,6 +197,12 @@ func (s *start) pause(d time.Duration) bool {
 }
 
 // complaint is the end of what it wrote to stderr.
+// asks tells whether it said these words.
+func (s *start) asks(words string) bool {
+	text, _ := os.ReadFile(s.log + ".err")
+	return strings.Contains(string(text), words)
+}
+
 func (s *start) complaint() string {
 	text, _ := os.ReadFile(s.log + ".err")
 	lines := strings.Split(strings.TrimSpace(string(text)), "\n")

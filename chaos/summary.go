@@ -31,7 +31,7 @@ func summarise(recordPath, page string) error {
 	if at := strings.Index(string(former), byHand); at >= 0 {
 		rest = string(former[at:])
 	}
-	return os.WriteFile(page, []byte(sumOf(records, name)+rest), 0o644)
+	return os.WriteFile(page, []byte(sumOf(records, name)+rest), 0o644) //nolint:gosec // where the caller wants it
 }
 
 func readRecords(path string) ([]record, error) {
@@ -70,7 +70,7 @@ func sumOf(records []record, name string) string {
 	table(&text, "fault", records, func(r record) []string {
 		var kinds []string
 		for _, f := range r.Faults {
-			if f.At >= 0 {
+			if f.At >= 0 && !slices.Contains(kinds, f.name()) {
 				kinds = append(kinds, f.name())
 			}
 		}
