@@ -196,13 +196,13 @@ func (s *start) pause(d time.Duration) bool {
 	}
 }
 
-// complaint is the end of what it wrote to stderr.
 // asks tells whether it said these words.
 func (s *start) asks(words string) bool {
 	text, _ := os.ReadFile(s.log + ".err")
 	return strings.Contains(string(text), words)
 }
 
+// complaint is the end of what it wrote to stderr.
 func (s *start) complaint() string {
 	text, _ := os.ReadFile(s.log + ".err")
 	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
