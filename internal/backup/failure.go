@@ -30,6 +30,7 @@ type Failure struct {
 	Class   Class
 	Message string   // what is wrong, one line, free of secrets, locations and control characters
 	Hint    string   // what to do, "" if there is nothing to say
+	Orderly bool     // borg ended by itself when it was told to: it has let go of its locks
 	Lost    bool     // the connection or borg itself was lost: what it did last may have been committed
 	Tail    []string // the end of borg's log
 	Err     error    // the cause, if there is one
@@ -56,7 +57,7 @@ func (f *Failure) Temporary() bool {
 
 // CutOff tells whether a borg that was at work did not come to its end, and so may have left a lock behind. A
 // server that could not be reached at all was not at work.
-func (f *Failure) CutOff() bool { return f.Lost && f.ID != "ConnectionClosedWithHint" }
+func (f *Failure) CutOff() bool { return f.Lost && !f.Orderly && f.ID != "ConnectionClosedWithHint" }
 
 // Once tells whether one more try is all that may help: whoever killed borg (the system, short of memory)
 // will do so again.

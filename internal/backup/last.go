@@ -73,7 +73,7 @@ func (l *Last) Begin(step Step) { l.Open = step }
 func (l *Last) End(job *Job, result StepResult) {
 	l.Open = ""
 	ok := result.Outcome == Succeeded || result.Outcome == Warned
-	if ok && result.Attempts > 0 {
+	if ok && result.Attempts > 0 && !result.Refused {
 		if l.Done == nil {
 			l.Done = map[Step]time.Time{}
 		}
@@ -129,7 +129,7 @@ func (l *Last) endCut(result StepResult, ok bool) {
 	case ok && result.Attempts > 0:
 		l.Shared.Cut = nil
 	case !result.Cut.IsZero():
-		l.Shared.Cut = &Cut{Step: result.Step, At: result.Cut}
+		l.Shared.Cut = l.Shared.Cut.Again(result.Step, result.Cut)
 	}
 }
 

@@ -221,3 +221,23 @@ func TestAcknowledge(t *testing.T) {
 		t.Error("it allows one prune, not all to come")
 	}
 }
+
+// What a compact began on the server may go on although a milder step was cut off since.
+func TestGraverCutStays(t *testing.T) {
+	when := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	last, job := backup.Last{}, &backup.Job{}
+	last.End(job, backup.StepResult{Step: backup.Compact, Outcome: backup.Failed, Attempts: 1, Cut: when})
+	last.End(job, backup.StepResult{Step: backup.Create, Outcome: backup.Failed, Attempts: 1, Cut: when.Add(time.Hour)})
+	if diff := cmp.Diff(&backup.Cut{Step: backup.Compact, At: when.Add(time.Hour)}, last.Shared.Cut); diff != "" {
+		t.Errorf("cut (-want +got):\n%s", diff)
+	}
+}
+
+// A prune that was refused on borg's own list was not done.
+func TestRefusedIsNotDone(t *testing.T) {
+	last := backup.Last{}
+	last.End(&backup.Job{}, backup.StepResult{Step: backup.Prune, Outcome: backup.Warned, Attempts: 1, Refused: true, Problem: "too much", Started: time.Now()})
+	if _, done := last.Done[backup.Prune]; done || last.Refused == "" {
+		t.Errorf("done %v, refused %q", last.Done, last.Refused)
+	}
+}

@@ -137,7 +137,10 @@ func planCheck(job *Job, last *Last, named bool, now time.Time) verdict {
 		reason = alarm.Sentence()
 	}
 	if reason != "" {
+		archives, _ := rule.Every.due(later(last.Done[Check], last.FirstSuccess), now)
+		archives = archives && !last.FirstSuccess.IsZero()
 		rule.Repository, rule.MaxDuration = true, 0 // a part of it would clear nothing
+		rule.Archives, rule.Data = rule.Archives && archives, rule.Data && archives
 		return verdict{Due: Due{Step: Check, Now: true, Check: rule, Reason: "prune waits for it: " + reason}}
 	}
 	if named {

@@ -188,8 +188,8 @@ func (a Archive) IsCheckpoint() bool { return checkpointName.MatchString(a.Name)
 const guardedSeries = 6
 
 // PruneGuard tells why a prune that would remove these archives of the list (newest first) must not be
-// started, "" if it may.
-func PruneGuard(list, remove []Archive) string {
+// started, "" if it may. That it is most of the series the owner may allow, never that it is the newest.
+func PruneGuard(list, remove []Archive, allowed bool) string {
 	total, removed := 0, 0
 	newest := ""
 	var when time.Time
@@ -211,7 +211,7 @@ func PruneGuard(list, remove []Archive) string {
 			return "prune would delete the newest complete archive, " + CleanLine(newest, 200)
 		}
 	}
-	if total >= guardedSeries && 2*removed > total {
+	if !allowed && total >= guardedSeries && 2*removed > total {
 		return fmt.Sprintf("prune would delete %d of %d archives, more than half", removed, total)
 	}
 	return ""

@@ -148,7 +148,7 @@ func TestPruneGuard(t *testing.T) {
 		{"the newest of a list in disorder", append(list[4:], list[1]), list[1:2], "prune would delete the newest complete archive, f"},
 		{"checkpoints alone", list[:1], list[:1], ""},
 	} {
-		if got := backup.PruneGuard(test.list, test.remove); got != test.want {
+		if got := backup.PruneGuard(test.list, test.remove, false); got != test.want {
 			t.Errorf("%s: got %q, want %q", test.name, got, test.want)
 		}
 	}

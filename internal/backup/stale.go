@@ -24,6 +24,7 @@ type Evidence struct {
 	Hidden  string       // why not all processes of this machine can be seen
 	Others  []int        // borgs of this machine that are not ours
 	Wait    time.Duration
+	Up      time.Duration // since this machine was started; 0: not known
 }
 
 // Verdict says whether a lock of borg's may be broken, and why or why not.
@@ -91,6 +92,10 @@ func (e *Evidence) against(now time.Time) string {
 		return "no run of ours on it was cut off since the last one that went well"
 	}
 	least, age := e.Cut.patience(e.Wait), now.Sub(e.Cut.At)
+	if e.Up < least { // the clock of a machine that was just started may be wrong by any amount
+		return fmt.Sprintf("this machine was started %s ago: what a run of ours began on the server before counts as gone after %s",
+			short(e.Up), short(least))
+	}
 	if age < least { // also if it lies in the future
 		return fmt.Sprintf("a run of ours was cut off %s ago, and what it began on the server may go on: it counts as gone after %s",
 			short(max(age, 0)), short(least))
@@ -102,6 +107,14 @@ func (e *Evidence) against(now time.Time) string {
 		return fmt.Sprintf("another borg runs on this machine (pid %d)", e.Others[0])
 	}
 	return ""
+}
+
+// Again is the cut after one more: what the graver one began on the server may still go on.
+func (c *Cut) Again(step Step, at time.Time) *Cut {
+	if c != nil && c.patience(0) == serverCutAge {
+		step = c.Step
+	}
+	return &Cut{Step: step, At: at}
 }
 
 // patience is how old the cut must be.

@@ -19,7 +19,7 @@ func TestJudgeLock(t *testing.T) {
 		return backup.Evidence{Single: true, Local: true, Holders: holders}
 	}
 	remote := func(step backup.Step, ago time.Duration) backup.Evidence {
-		return backup.Evidence{Single: true, Cut: &backup.Cut{Step: step, At: now.Add(-ago)}, Wait: time.Minute}
+		return backup.Evidence{Single: true, Cut: &backup.Cut{Step: step, At: now.Add(-ago)}, Wait: time.Minute, Up: 24 * time.Hour}
 	}
 	but := func(e backup.Evidence, change func(*backup.Evidence)) backup.Evidence {
 		change(&e)
@@ -53,6 +53,8 @@ func TestJudgeLock(t *testing.T) {
 		{"a step that is not known", remote("", 5*time.Hour), false, "6h"},
 		{"no run of ours was cut off", but(remote(backup.Create, time.Hour), func(e *backup.Evidence) { e.Cut = nil }), false, "no run of ours"},
 		{"remote and shared", but(remote(backup.Create, time.Hour), func(e *backup.Evidence) { e.Single = false }), false, "clients: single"},
+		{"the machine was just started", but(remote(backup.Create, time.Hour), func(e *backup.Evidence) { e.Up = time.Minute }), false, "was started 1m ago"},
+		{"how long it runs is not known", but(remote(backup.Create, time.Hour), func(e *backup.Evidence) { e.Up = 0 }), false, "was started"},
 		{"another borg here", but(remote(backup.Create, time.Hour), func(e *backup.Evidence) { e.Others = []int{99} }), false, "pid 99"},
 		{"processes hidden", but(remote(backup.Create, time.Hour), func(e *backup.Evidence) { e.Hidden = "hidepid" }), false, "hidepid"},
 		{"the cache is held", but(remote(backup.Create, time.Hour), func(e *backup.Evidence) {

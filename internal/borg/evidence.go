@@ -1,6 +1,8 @@
 package borg
 
 import (
+	"errors"
+	"io/fs"
 	"path/filepath"
 
 	"borgcron/internal/backup"
@@ -13,12 +15,22 @@ func (c *Client) Evidence(r backup.Repository, repositoryID string) backup.Evide
 	evidence := backup.Evidence{Single: r.Single, Local: r.IsLocal()}
 	holders, err := c.Holders(r, repositoryID)
 	if err != nil {
-		evidence.Unread = "who holds it cannot be read: " + backup.Clean(err.Error())
+		evidence.Unread = "who holds it cannot be read: " + backup.Clean(withoutPath(err))
 	}
 	evidence.Holders = holders
 	if all, reason := machine.SeesAll(); !all {
 		evidence.Hidden = reason
 	}
+	evidence.Up = machine.Uptime()
 	evidence.Others = machine.Borgs(filepath.Base(r.Borg))
 	return evidence
+}
+
+// withoutPath says what went wrong, without the path, which may be the repository's location.
+func withoutPath(err error) string {
+	var pathError *fs.PathError
+	if errors.As(err, &pathError) {
+		return pathError.Err.Error()
+	}
+	return err.Error()
 }

@@ -53,9 +53,10 @@ func (r *record) ended(exit *process.ExitError) *backup.Failure {
 	failure := r.failure(backup.Transient, "")
 	failure.Code, failure.Err, failure.Lost = exit.Code, exit, true
 	switch {
-	case exit.Stopped && exit.Code == 0:
-		return nil // it had done its work by then
+	case exit.Stopped && (exit.Code == 0 || r.damaged()):
+		return nil // it had done its work by then, or enough of it
 	case exit.Stopped:
+		failure.Orderly = exit.Code >= 0
 		failure.Message = backup.Clean(fmt.Sprintf("borg was stopped: %v", exit.Cause))
 	case exit.Stalled:
 		failure.Message = fmt.Sprintf("borg gave no sign of life for %v and was ended", r.task.stall)
@@ -75,12 +76,22 @@ func (r *record) ended(exit *process.ExitError) *backup.Failure {
 	return failure
 }
 
+// damaged tells whether a check had found damage: its words have no message id.
+func (r *record) damaged() bool {
+	return r.task.command == "check" && slices.ContainsFunc(r.errors, func(m Message) bool {
+		return m.ID == "" && !isInterruption(m)
+	})
+}
+
+// isInterruption tells whether borg says that a signal ended it.
+func isInterruption(m Message) bool {
+	return strings.HasPrefix(m.ID, "Signal.") || strings.Contains(m.Text, "Got Ctrl-C / SIGINT.") || strings.Contains(m.Text, "Keyboard interrupt")
+}
+
 // signalled tells whether borg says that it caught a signal: its code may be that of any error, or have
 // been lost in a wrapper.
 func (r *record) signalled() bool {
-	return slices.ContainsFunc(r.errors, func(m Message) bool {
-		return strings.HasPrefix(m.ID, "Signal.") || strings.Contains(m.Text, "Got Ctrl-C / SIGINT.")
-	})
+	return slices.ContainsFunc(r.errors, isInterruption)
 }
 
 // fatal judges a borg that said that it failed: by its message id, else its code, else its words.

@@ -79,27 +79,31 @@ func acknowledge(ctx context.Context, env *environment, name string, options ack
 		return err
 	}
 	defer parts.close()
+	shown, err := allThatIsHeld(ctx, parts, targets)
+	if err != nil {
+		return err
+	}
+	if len(shown) == 0 {
+		fmt.Fprintf(env.Stdout, "%s: there is nothing to acknowledge\n", name)
+		return nil
+	}
+	for _, here := range shown {
+		fmt.Fprint(env.Stdout, here.text())
+	}
+	if err := env.confirm(ctx, "Settle this?", options.yes); err != nil { // nobody's run waits for the answer
+		return err
+	}
 	unlock, err := acquireAll(ctx, parts, targets, options.wait)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	var found []held
-	for _, target := range targets {
-		here, err := whatIsHeld(ctx, parts, target)
-		if err != nil {
-			return exitError{exitFailed, err}
-		}
-		if here.show(env) {
-			found = append(found, here)
-		}
-	}
-	if len(found) == 0 {
-		fmt.Fprintf(env.Stdout, "%s: there is nothing to acknowledge\n", name)
-		return nil
-	}
-	if err := env.confirm("Settle this?", options.yes); err != nil {
+	found, err := allThatIsHeld(ctx, parts, targets)
+	if err != nil {
 		return err
+	}
+	if !slices.EqualFunc(shown, found, func(a, b held) bool { return a.text() == b.text() }) {
+		return exitError{exitFailed, errors.New("it has changed meanwhile, nothing was settled: look at it again")}
 	}
 	var failures []error
 	for _, here := range found {
@@ -110,6 +114,21 @@ func acknowledge(ctx context.Context, env *environment, name string, options ack
 	}
 	fmt.Fprintf(env.Stdout, "settled; the next run shows how it is now: borgcron run %s\n", found[0].target.Job.Name)
 	return nil
+}
+
+// allThatIsHeld is what is held back of the targets; those of which nothing is are left out.
+func allThatIsHeld(ctx context.Context, p *parts, targets []backup.Target) ([]held, error) {
+	var found []held
+	for _, target := range targets {
+		here, err := whatIsHeld(ctx, p, target)
+		if err != nil {
+			return nil, exitError{exitFailed, err}
+		}
+		if here.text() != "" {
+			found = append(found, here)
+		}
+	}
+	return found, nil
 }
 
 func whatIsHeld(ctx context.Context, p *parts, target backup.Target) (held, error) {
@@ -127,22 +146,23 @@ func whatIsHeld(ctx context.Context, p *parts, target backup.Target) (held, erro
 	return held{target, last, alarm}, nil
 }
 
-// show prints what is held back, and tells whether anything is.
-func (h *held) show(env *environment) bool {
+// text shows what is held back, "" if nothing is.
+func (h *held) text() string {
+	var text strings.Builder
 	row := rowName(h.target.Job.Name, h.target.Job.RepositoryName(h.target.Repository))
 	if h.alarm != nil {
-		fmt.Fprintf(env.Stdout, "%s: %s\n", row, backup.Clean(h.alarm.Sentence()))
+		fmt.Fprintf(&text, "%s: %s\n", row, backup.Clean(h.alarm.Sentence()))
 		if h.alarm.Run != "" {
-			fmt.Fprintf(env.Stdout, "  last found by job %s, found %s; see: borgcron history --run %s\n",
+			fmt.Fprintf(&text, "  last found by job %s, found %s; see: borgcron history --run %s\n",
 				backup.Clean(h.alarm.Job), times(h.alarm.Findings), backup.Clean(h.alarm.Run))
 		}
 	}
 	for _, reason := range []string{h.last.Held, h.last.Refused} {
 		if reason != "" {
-			fmt.Fprintf(env.Stdout, "%s: %s\n", row, backup.Clean(reason))
+			fmt.Fprintf(&text, "%s: %s\n", row, backup.Clean(reason))
 		}
 	}
-	return h.alarm != nil || h.last.Held != "" || h.last.Refused != ""
+	return text.String()
 }
 
 // times says how often.
@@ -230,8 +250,8 @@ func acquireAll(ctx context.Context, p *parts, targets []backup.Target, wait tim
 	return unlock, nil
 }
 
-// confirm asks the person at the terminal; without one only yes will do.
-func (env *environment) confirm(question string, yes bool) error {
+// confirm asks the person at the terminal; without one only yes will do. A signal ends the question.
+func (env *environment) confirm(ctx context.Context, question string, yes bool) error {
 	if yes {
 		return nil
 	}
@@ -239,10 +259,19 @@ func (env *environment) confirm(question string, yes bool) error {
 		return usage("there is no terminal to ask at; if it is right, say --yes")
 	}
 	fmt.Fprintf(env.Stderr, "%s [y/N] ", question)
-	answer, err := bufio.NewReader(env.Stdin).ReadString('\n')
-	switch strings.ToLower(strings.TrimSpace(answer)) {
-	case "y", "yes":
-		return nil
+	answers := make(chan string, 1)
+	go func() {
+		answer, _ := bufio.NewReader(env.Stdin).ReadString('\n') // the end of input is a no
+		answers <- answer
+	}()
+	select {
+	case <-ctx.Done():
+		return exitError{exitFailed, context.Cause(ctx)}
+	case answer := <-answers:
+		switch strings.ToLower(strings.TrimSpace(answer)) {
+		case "y", "yes":
+			return nil
+		}
 	}
-	return exitError{exitFailed, errors.Join(errors.New("nothing was changed"), err)}
+	return exitError{exitFailed, errors.New("nothing was changed")}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -118,9 +119,12 @@ func acquire(ctx context.Context, p *parts, target backup.Target, wait time.Dura
 }
 
 // noteUnseen notes for every job on a repository what a borg command that we do not see may change: the list of
-// archives, the space to free, the repository's integrity, and how old the traces of a borg are that was cut off.
+// archives, the space to free, the repository's integrity, its locks.
 func noteUnseen(ctx context.Context, p *parts, jobs []backup.Job, key string, args []string, now time.Time) error {
-	if slices.Contains(args, "--repair") {
+	repairs := slices.ContainsFunc(args, func(arg string) bool { // borg takes shortened options
+		return len(arg) >= len("--rep") && strings.HasPrefix("--repair", arg)
+	})
+	if repairs {
 		if err := p.alarms.Repaired(key); err != nil {
 			return err
 		}
@@ -138,8 +142,12 @@ func noteUnseen(ctx context.Context, p *parts, jobs []backup.Job, key string, ar
 			}
 			last.Listing, last.Empty = nil, false
 			last.Shared.Deleted = last.Shared.Deleted || deletes
-			if last.Shared.Cut != nil { // if this one is cut off, too, its step is not known
-				last.Shared.Cut = &backup.Cut{At: now}
+			last.Shared.Cut = nil // when this borg ends, and how, nobody will know
+			if repairs && last.Shared.Alarm != nil {
+				last.Shared.Alarm.Repaired = true
+			}
+			if slices.Contains(args, "break-lock") {
+				last.Shared.Suspect = backup.BrokenLock("somebody", now)
 			}
 			if err := p.records.Save(ctx, target, last); err != nil {
 				return err

@@ -71,19 +71,29 @@ func unlockRepository(ctx context.Context, env *environment, name string, option
 		return err
 	}
 	defer parts.close()
-	last, err := parts.records.Recall(ctx, target)
-	if err != nil {
+	u := &unlocking{env: env, parts: parts, target: target}
+	if err := u.recall(ctx); err != nil {
 		env.Log.Warn("reading the history", "error", err)
 	}
-	u := &unlocking{env: env, parts: parts, target: target, last: last}
 	if err := u.show(); err != nil {
 		return err
+	}
+	if options.force {
+		fmt.Fprintln(env.Stdout, "If a borg is still at work on this repository, on whatever machine, breaking its lock may destroy the repository.")
+		if isTerminal(env.Stdin) { // nobody's run waits for the answer
+			if err := env.confirm(ctx, "Break it?", options.yes); err != nil {
+				return err
+			}
+		}
 	}
 	held, err := acquire(ctx, parts, target, options.wait)
 	if err != nil { // whoever is at work there has a lock of borg's by right
 		return err
 	}
 	defer held.Close()
+	if err := u.recall(ctx); err != nil { // again: a run may have gone on meanwhile
+		return exitError{exitFailed, fmt.Errorf("the lock is not broken, as that cannot be put on record: %w", err)}
+	}
 	return u.unlock(ctx, held, options)
 }
 
@@ -93,6 +103,11 @@ type unlocking struct {
 	parts  *parts
 	target backup.Target
 	last   backup.Last
+}
+
+func (u *unlocking) recall(ctx context.Context) (err error) {
+	u.last, err = u.parts.records.Recall(ctx, u.target)
+	return err
 }
 
 // evidence is what is known of borg's locks at this moment.
@@ -165,23 +180,33 @@ func (u *unlocking) unlock(ctx context.Context, held *lock.Held, options unlockO
 	if dead := evidence.Dead(); dead.Stale { // seen with our own eyes; who else may write there does not matter
 		verdict = dead
 	}
-	free := evidence.Local && evidence.Unread == "" && len(evidence.Holders) == 0
+	if options.force {
+		return u.breakLock(ctx, held, verdict.Holder)
+	}
+	free, err := u.free(ctx, held, evidence)
 	switch {
-	case free && !options.force:
+	case err != nil:
+		return failed(err)
+	case free:
 		fmt.Fprintln(u.env.Stdout, "nothing is locked")
 		return nil
-	case verdict.Stale:
-	case !options.force:
+	case !verdict.Stale:
 		return exitError{exitLocked, fmt.Errorf("borg's lock is not broken: %s\n  hint: %s", verdict.Reason, u.hint(evidence))}
-	default:
-		fmt.Fprintln(u.env.Stdout, "If a borg is still at work on this repository, on whatever machine, breaking its lock may destroy the repository.")
-		if isTerminal(u.env.Stdin) {
-			if err := u.env.confirm("Break it?", options.yes); err != nil {
-				return err
-			}
-		}
 	}
 	return u.breakLock(ctx, held, verdict.Holder)
+}
+
+// free tells whether nobody holds borg's locks. On a server only a borg that tries can tell.
+func (u *unlocking) free(ctx context.Context, held *lock.Held, evidence backup.Evidence) (bool, error) {
+	if evidence.Local {
+		return evidence.Unread == "" && len(evidence.Holders) == 0, nil
+	}
+	call := backup.Call{Job: u.target.Job, Repository: u.target.Repository, Lock: held.File()}
+	_, err := u.parts.client.Newest(ctx, call, u.target.Job.Prune.Match, "")
+	if err != nil && backup.AsFailure("info", err).ID == "LockTimeout" {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 func (u *unlocking) hint(evidence backup.Evidence) string {
@@ -203,6 +228,10 @@ func (u *unlocking) breakLock(ctx context.Context, held *lock.Held, holder strin
 	call := backup.Call{Job: u.target.Job, Repository: u.target.Repository, Lock: held.File()}
 	if err := u.parts.client.BreakLock(ctx, call); err != nil {
 		return failed(err)
+	}
+	u.last.Shared.Cut = nil // what it had left behind is gone
+	if err := u.parts.records.Save(ctx, u.target, u.last); err != nil {
+		u.env.Log.Warn("noting that the lock is broken", "error", err)
 	}
 	note := backup.BrokeLock(holder) + " by hand"
 	if err := u.parts.note(ctx, u.target, note); err != nil {

@@ -106,7 +106,7 @@ func (env *environment) openRecords(ctx context.Context, loaded *config.Config) 
 		env.Log.Error("the history was damaged and is begun anew; prune and compact wait for a clean check", "set_aside", aside)
 	}
 	lost := store.SetAside() != ""
-	if errors.Is(missing, fs.ErrNotExist) && status.AnySuccess(loaded.State) {
+	if errors.Is(missing, fs.ErrNotExist) && status.AnyRun(loaded.State) {
 		env.Log.Error("the history is missing and is begun anew; prune and compact wait for a clean check")
 		lost, err = true, store.Lost(ctx)
 	}

@@ -111,6 +111,13 @@ func interrupt(ctx context.Context, tx *sql.Tx, target backup.Target, run string
 		return err
 	}
 	for _, result := range steps {
+		succeeded, err := succeededSince(ctx, tx, target, result.Started)
+		if err != nil {
+			return err
+		}
+		if succeeded { // whatever it had left behind was no hindrance
+			known = time.Time{}
+		}
 		result.Outcome, result.Ended, result.Attempts = backup.Interrupted, heard, max(1, result.Attempts)
 		result.Problem, result.Cut = cutOff(result.Step), known
 		if err := endStep(ctx, tx, target, backup.Run{ID: run, Job: target.Job.Name, Started: heard}, result); err != nil {
@@ -118,6 +125,14 @@ func interrupt(ctx context.Context, tx *sql.Tx, target backup.Target, run string
 		}
 	}
 	return nil
+}
+
+// succeededSince tells whether a borg of any job went well on the repository after a step had begun.
+func succeededSince(ctx context.Context, tx *sql.Tx, target backup.Target, began time.Time) (succeeded bool, err error) {
+	err = tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM steps JOIN runs ON runs.id = steps.run
+		WHERE runs.repository_key = ? AND steps.started > ? AND steps.attempts > 0 AND steps.outcome IN ('succeeded', 'warning')
+		AND steps.step NOT IN ('before', 'after'))`, target.Repository.Key(), began.UnixMicro()).Scan(&succeeded)
+	return succeeded, err
 }
 
 // cutOff is what is wrong with a run that was cut off in a step.

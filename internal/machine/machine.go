@@ -42,6 +42,19 @@ func Borgs(programs ...string) []int { return View{}.Borgs(programs...) }
 // HostID is View.HostID of this machine.
 func HostID(state string) (id string, err error) { return View{}.HostID(state) }
 
+// Uptime is how long ago this machine was started, by a clock that nobody sets; 0 if that is not known.
+func Uptime() time.Duration { return View{}.Uptime() }
+
+// Uptime is the first number of /proc/uptime, see proc_uptime(5).
+func (v View) Uptime() time.Duration {
+	first, _, _ := strings.Cut(v.line("proc/uptime"), " ")
+	seconds, err := strconv.ParseFloat(first, 64)
+	if err != nil || seconds < 0 || seconds > 1e9 {
+		return 0
+	}
+	return time.Duration(seconds * float64(time.Second))
+}
+
 func (v View) path(elements ...string) string {
 	return filepath.Join(v.root, "/", filepath.Join(elements...))
 }

@@ -22,7 +22,7 @@ func (r *row) create(ctx context.Context) {
 	}
 	if reason := r.noRoom(ctx); reason != "" {
 		r.cramped = true
-		r.refuse(backup.Create, due.Reason, backup.Failed, reason)
+		r.refuse(ctx, backup.Create, due.Reason, backup.Failed, reason)
 		return
 	}
 	began := r.Now()
@@ -97,7 +97,11 @@ func (r *row) believe(ctx context.Context, call backup.Call, result *backup.Step
 	}
 	measure := r.last.Measure
 	if measure == nil && r.job.Guard.MaxShrink > 0 && !r.last.Empty {
-		measure = r.askMeasure(ctx, call, result)
+		known, err := r.askMeasure(ctx, call, result)
+		if err != nil {
+			return err
+		}
+		measure = known
 	}
 	if measure == nil && r.last.Held != "" { // it cannot be told whether this one is better
 		result.Breached, result.Outcome, result.Problem = true, backup.Warned, r.last.Held
@@ -119,22 +123,24 @@ func (r *row) believe(ctx context.Context, call backup.Call, result *backup.Step
 }
 
 // askMeasure asks borg for the archive before ours where the records know none. Without an answer nothing
-// is pruned in this run.
-func (r *row) askMeasure(ctx context.Context, call backup.Call, result *backup.StepResult) *backup.Measure {
+// is pruned in this run. An error is an alarm.
+func (r *row) askMeasure(ctx context.Context, call backup.Call, result *backup.StepResult) (*backup.Measure, error) {
 	name := ""
 	if result.Report.Archive != nil {
 		name = result.Report.Archive.Name
 	}
 	newest, err := r.Borg.Newest(ctx, call, r.job.Prune.Match, name)
-	if err != nil {
+	switch {
+	case err != nil && backup.AsFailure("info", err).Class == backup.Alarming:
+		return nil, err
+	case err != nil:
 		r.unmeasured = true
 		r.Log.Warn("asking for the archive before", "job", r.job.Name, "error", err)
-		return nil
+		return nil, nil
+	case newest == nil:
+		return nil, nil
 	}
-	if newest == nil {
-		return nil
-	}
-	return &backup.Measure{Files: newest.Files, Size: newest.OriginalSize, Fingerprint: r.job.Fingerprint()}
+	return &backup.Measure{Files: newest.Files, Size: newest.OriginalSize, Fingerprint: r.job.Fingerprint()}, nil
 }
 
 // intolerable says which warnings of a report are not tolerated, "" if none.

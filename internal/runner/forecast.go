@@ -37,6 +37,9 @@ func (r *Runner) Forecast(ctx context.Context, job *backup.Job, choice backup.Ch
 		if forecast.Problem == "" {
 			forecast.Archive = row.archiveName(now)
 			forecast.Steps = backup.Plan(job, &row.last, choice, now)
+			if reason := row.noRoom(ctx); reason != "" && forecast.Steps[0].Now {
+				forecast.Steps[0].Now, forecast.Steps[0].Reason = false, reason
+			}
 		}
 		forecasts = append(forecasts, forecast)
 	}

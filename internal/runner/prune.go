@@ -30,7 +30,7 @@ func (r *row) prune(ctx context.Context) {
 		listed := r.last.Listing.Archives
 		_, remove := job.Retention.Apply(listed, now, now.Location())
 		if reason := r.tooMuch(listed, remove); reason != "" {
-			r.refuse(backup.Prune, due.Reason, backup.Warned, reason)
+			r.refuse(ctx, backup.Prune, due.Reason, backup.Warned, reason)
 			return
 		}
 	}
@@ -70,10 +70,8 @@ func (r *row) askFirst(ctx context.Context, call backup.Call, result *backup.Ste
 
 // tooMuch says why a prune is not started, "" if nothing speaks against it.
 func (r *row) tooMuch(listed, remove []backup.Archive) string {
-	if r.last.Allowed || r.options.Choice.Yes && slices.Contains(r.options.Choice.Only, backup.Prune) {
-		return ""
-	}
-	reason := backup.PruneGuard(listed, remove)
+	allowed := r.last.Allowed || r.options.Choice.Yes && slices.Contains(r.options.Choice.Only, backup.Prune)
+	reason := backup.PruneGuard(listed, remove, allowed)
 	if reason == "" {
 		return ""
 	}
@@ -107,11 +105,8 @@ func (r *row) noPrune() string {
 }
 
 // refuse puts a step on record that was due and not begun because something speaks against it.
-func (r *row) refuse(step backup.Step, due string, outcome backup.Outcome, problem string) {
-	now := r.Now()
-	problem = string(step) + ": " + problem
-	r.run.Steps = append(r.run.Steps, backup.StepResult{
-		Step: step, Outcome: outcome, Started: now, Ended: now, Reason: due, Problem: problem, Refused: true,
+func (r *row) refuse(ctx context.Context, step backup.Step, due string, outcome backup.Outcome, problem string) {
+	r.stepEnded(ctx, backup.StepResult{
+		Step: step, Outcome: outcome, Started: r.Now(), Reason: due, Problem: string(step) + ": " + problem, Refused: true,
 	})
-	r.worsen(outcome, problem)
 }

@@ -184,23 +184,23 @@ func (r *row) attemptFailed(ctx context.Context, result *backup.StepResult, numb
 	result.Failures = append(result.Failures, attempt)
 	if failure.CutOff() {
 		result.Cut = r.Now()
-		r.last.Shared.Cut = &backup.Cut{Step: result.Step, At: result.Cut}
+		r.last.Shared.Cut = r.last.Shared.Cut.Again(result.Step, result.Cut)
 	}
 	r.tell(ctx, backup.Event{Kind: backup.AttemptFailed, Step: result, Attempt: &attempt})
 }
 
 // judge makes the step's outcome from how its last attempt ended.
 func (r *row) judge(ctx context.Context, result *backup.StepResult, err error) {
+	result.Alarm = err != nil && backup.AsFailure(string(result.Step), err).Class == backup.Alarming // also if the end came with it
 	switch {
 	case err == nil:
 		r.judgeWarnings(result)
-	case ctx.Err() != nil:
+	case ctx.Err() != nil && !result.Alarm:
 		outcome, why := r.ended(ctx)
 		result.Outcome, result.Problem = outcome, fmt.Sprintf("%s: %s", result.Step, why)
 	default:
 		failure := backup.AsFailure(string(result.Step), err)
 		result.Outcome, result.Problem = backup.Failed, string(result.Step)+": "+failure.Sentence()
-		result.Alarm = failure.Class == backup.Alarming
 		if len(failure.Tail) > 0 {
 			result.Report.Tail = failure.Tail
 		}

@@ -30,6 +30,7 @@ type fake struct {
 	alarm    *backup.Alarm
 	noRoom   string
 	deleted  []backup.Archive // by prune
+	pruneErr error
 }
 
 var (
@@ -67,7 +68,7 @@ func (f *fake) Check(context.Context, backup.Call) (backup.Report, error) {
 
 func (f *fake) Prune(context.Context, backup.Call, bool) (backup.Report, error) {
 	f.calls = append(f.calls, "prune")
-	return backup.Report{Deleted: f.deleted}, nil
+	return backup.Report{Deleted: f.deleted}, f.pruneErr
 }
 
 func (f *fake) Compact(context.Context, backup.Call) (backup.Report, error) {

@@ -23,7 +23,13 @@ func (r *row) attempt(ctx context.Context, call backup.Call, result *backup.Step
 	evidence := r.Borg.Evidence(call.Repository, r.last.Shared.ID)
 	evidence.Cut, evidence.Wait = r.last.Shared.Cut, r.job.Retry.Wait
 	verdict := evidence.Judge(r.Now())
-	if !verdict.Stale || r.broke {
+	switch {
+	case verdict.Stale && r.broke:
+		verdict.Reason = "a lock was broken in this run already"
+	case verdict.Stale && deletes(result.Step): // an archive and a check come first
+		verdict.Reason += "; a whole run breaks it: borgcron run " + r.job.Name
+	}
+	if !verdict.Stale || r.broke || deletes(result.Step) {
 		return lockedBy(r.job.Name, failure, verdict)
 	}
 	if err := r.breakLock(ctx, call, verdict); err != nil {
@@ -48,6 +54,10 @@ func (r *row) breakLock(ctx context.Context, call backup.Call, verdict backup.Ve
 	r.last = noted
 	if err := r.Borg.BreakLock(ctx, call); err != nil {
 		return err
+	}
+	r.last.Shared.Cut = nil // what it had left behind is gone: any other lock is somebody else's
+	if err := r.Records.Save(context.WithoutCancel(ctx), r.target, r.last); err != nil {
+		r.Log.Warn("noting that the lock is broken", "job", r.job.Name, "error", err)
 	}
 	r.run.Notes = append(r.run.Notes, backup.BrokeLock(verdict.Holder))
 	r.tell(ctx, backup.Event{Kind: backup.LockBroken, Holder: verdict.Holder})

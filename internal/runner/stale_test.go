@@ -19,7 +19,7 @@ var taken = &backup.Failure{Op: "create", ID: "LockTimeout", Class: backup.Trans
 // and nothing is deleted until a check has passed.
 func TestBreaksWhatItsOwnCutLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &fake{evidence: backup.Evidence{Single: true}}
+		f := &fake{evidence: backup.Evidence{Single: true, Up: time.Hour}}
 		f.create = func(_ context.Context, attempt int) error {
 			switch {
 			case attempt == 1:
@@ -33,7 +33,7 @@ func TestBreaksWhatItsOwnCutLeft(t *testing.T) {
 			Retry: backup.Retry{Retries: 3, Wait: 2 * time.Minute, Backoff: 1}, Retention: backup.Retention{Last: 1},
 			Prune: backup.PruneRule{Every: backup.Every{Always: true}}, Check: backup.CheckRule{Every: backup.Every{Never: true}},
 		})
-		want := []string{"create", "create", "create", "create", "save", "break-lock", "create", "check", "prune", "after succeeded"}
+		want := []string{"create", "create", "create", "create", "save", "break-lock", "save", "create", "check", "prune", "after succeeded"}
 		if diff := cmp.Diff(want, f.calls); diff != "" {
 			t.Errorf("calls (-want +got):\n%s", diff)
 		}
@@ -133,5 +133,29 @@ func TestAlarmOfTheFile(t *testing.T) {
 	f = &fake{last: backup.Last{Shared: backup.Shared{Alarm: &backup.Alarm{Problem: "damage"}}}, create: func(context.Context, int) error { return nil }}
 	if f.run(t.Context(), t, job); f.alarm == nil {
 		t.Error("an alarm of which only the history knows gets its file again")
+	}
+}
+
+// A step that deletes breaks no lock: an archive and a check come first.
+func TestPruneBreaksNoLock(t *testing.T) {
+	dead := backup.LockHolder{Place: "repository", HostID: "laptop@1", PID: 4711, Life: backup.Dead, Why: "no such process"}
+	f := &fake{evidence: backup.Evidence{Single: true, Local: true, Holders: []backup.LockHolder{dead}}, pruneErr: taken}
+	f.create = func(context.Context, int) error { return nil }
+	run := f.run(t.Context(), t, backup.Job{Retention: backup.Retention{Last: 1}, Prune: backup.PruneRule{Every: backup.Every{Always: true}}})
+	if calls := strings.Join(f.calls, " "); strings.Contains(calls, "break-lock") || run.Outcome != backup.Failed || !strings.Contains(run.Problem, "borgcron run home") {
+		t.Errorf("%s: %s; calls: %s", run.Outcome, run.Problem, calls)
+	}
+}
+
+// An alarm is one also if the end of the run comes with it.
+func TestAlarmWithTheEnd(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	f := &fake{}
+	f.create = func(context.Context, int) error {
+		cancel()
+		return &backup.Failure{Op: "create", ID: "IntegrityError", Class: backup.Alarming, Message: "damage"}
+	}
+	if run := f.run(ctx, t, backup.Job{}); f.alarm == nil || run.Outcome < backup.Failed {
+		t.Errorf("%s: %s; no alarm", run.Outcome, run.Problem)
 	}
 }

@@ -143,11 +143,11 @@ func Read(state string) (files []File, wrong []error) {
 	return files, wrong
 }
 
-// AnySuccess tells whether any job is on record with a success.
-func AnySuccess(state string) bool {
+// AnyRun tells whether any job is on record with a run, or with something that is held back.
+func AnyRun(state string) bool {
 	files, _ := Read(state) // what cannot be read says nothing
 	return slices.ContainsFunc(files, func(file File) bool {
-		return slices.ContainsFunc(file.Repositories, func(r Record) bool { return !r.SuccessEnded.IsZero() })
+		return slices.ContainsFunc(file.Repositories, func(r Record) bool { return !r.SuccessEnded.IsZero() || r.LastRun != nil || r.Held != "" })
 	})
 }
 
