@@ -76,6 +76,7 @@ func (r *round) disturb(ctx context.Context) error {
 			}
 		}
 	}
+	nextSecond()
 	first := r.world.startWith(ctx, environ, "run", "alpha", "--json")
 	var strikes sync.WaitGroup
 	for i, f := range r.plan.faults {
@@ -198,7 +199,7 @@ func (r *round) recover(ctx context.Context) {
 			continue
 		}
 		for range 2 {
-			time.Sleep(1100 * time.Millisecond) // to borg's keep-last, archives of one second are one
+			nextSecond()
 			s := r.world.start(ctx, "run", job, "--json")
 			s.wait()
 			r.calm = append(r.calm, s)
@@ -216,6 +217,9 @@ func (r *round) recover(ctx context.Context) {
 		}
 	}
 }
+
+// nextSecond waits a little more than a second: to borg's keep-last, archives of one second are one.
+func nextSecond() { time.Sleep(1100 * time.Millisecond) }
 
 // holds notes whether an invariant held.
 func (r *round) holds(invariant string, held bool, format string, args ...any) {
