@@ -2,7 +2,9 @@ package main
 
 import (
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -12,11 +14,19 @@ import (
 
 // The test binary is borgcron, and the borg that stands in for the real one, when it is called so.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
+	testscript.Main(tests{m}, map[string]func(){
 		"borgcron": func() { os.Exit(cli.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
 		"borg":     func() { os.Exit(standInBorg(os.Args[1:])) },
 		"borg-cut": func() { os.Exit(cutAfterCommit(os.Args[1], os.Args[2], os.Args[3:])) },
 	})
+}
+
+// tests runs them all. If they are run under nohup, what they start is not: signals are what some of them are about.
+type tests struct{ *testing.M }
+
+func (t tests) Run() int {
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP) // children get the default of what is caught, and what is ignored as it is
+	return t.M.Run()
 }
 
 // TestScripts are the behaviour that every version of borg shares, with a stand-in that answers as the
