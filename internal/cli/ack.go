@@ -88,7 +88,7 @@ func acknowledge(ctx context.Context, env *environment, name string, options ack
 		return nil
 	}
 	for _, here := range shown {
-		fmt.Fprint(env.Stdout, here.text())
+		fmt.Fprintf(env.Stdout, "%s", here.text())
 	}
 	if err := env.confirm(ctx, "Settle this?", options.yes); err != nil { // nobody's run waits for the answer
 		return err
