@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"borgcron/internal/backup"
+	"borgcron/internal/machine"
 )
 
 var start = time.Date(2026, 3, 1, 2, 30, 0, 0, time.UTC)
@@ -381,6 +382,17 @@ func TestReapLeavesARunItsLastWords(t *testing.T) {
 	if err != nil || detail.Outcome != backup.Succeeded || detail.Problem != "" {
 		t.Errorf("the last word of the run does not count: %+v, %v", detail.Run, err)
 	}
+	dead := newScript(t, store, c, home, "run-dead")
+	dead.begin()
+	if _, err := store.db.ExecContext(t.Context(), "UPDATE facts SET value = '2147483646 5 x' WHERE name = ?", processOf+"run-dead"); err != nil {
+		t.Fatal(err)
+	}
+	if runs, err := store.Reap(t.Context(), home); err != nil || len(runs) != 1 || runs[0].ID != "run-dead" {
+		t.Errorf("its process is gone: %v, %v", runs, err)
+	}
+	if err := store.db.QueryRowContext(t.Context(), "SELECT value FROM facts WHERE name = ?", processOf+"run-dead").Scan(new(string)); !errors.Is(err, sql.ErrNoRows) {
+		t.Errorf("whose it was is still on record: %v", err)
+	}
 }
 
 func TestStartOfAStepIsSynced(t *testing.T) {
@@ -539,5 +551,25 @@ func TestReaderBesideAWriter(t *testing.T) {
 	info, err := os.Stat(path)
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+}
+
+// A run that was killed between two steps is dead at once if its process is gone; if that lives, it may be about to
+// say that it ended.
+func TestProcessOfARun(t *testing.T) {
+	for name, test := range map[string]struct {
+		process string
+		gone    bool
+	}{
+		"it lives":                 {thisProcess(), false},
+		"gone":                     {"2147483646 5 " + machine.BootID(), true},
+		"its number is another's":  {fmt.Sprintf("%d 1 %s", os.Getpid(), machine.BootID()), true},
+		"before this boot":         {fmt.Sprintf("%d 1 another", os.Getpid()), true},
+		"nothing is known of it":   {"", false},
+		"what is known is rubbish": {"x", false},
+	} {
+		if got := gone(test.process); got != test.gone {
+			t.Errorf("%s: gone %v", name, got)
+		}
 	}
 }

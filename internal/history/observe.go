@@ -60,6 +60,10 @@ func beginRun(ctx context.Context, tx *sql.Tx, e backup.Event) error {
 	_, err := tx.ExecContext(ctx, `INSERT INTO runs (id, job, repository, repository_key, started, heard)
 		VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET heard = max(heard, excluded.heard)`,
 		e.Run.ID, e.Run.Job, e.Run.Repository, e.Target.Repository.Key(), e.Run.Started.UnixMicro(), e.Time.UnixMicro())
+	if err != nil || e.Kind != backup.RunStarted {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, "INSERT OR REPLACE INTO facts VALUES (?, ?)", processOf+e.Run.ID, thisProcess())
 	return err
 }
 
@@ -222,6 +226,9 @@ func closeRun(ctx context.Context, tx *sql.Tx, run backup.Run) error {
 	}
 	encoded, err := text(append([]string{}, notes...))
 	if err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, "DELETE FROM facts WHERE name = ?", processOf+run.ID); err != nil {
 		return err
 	}
 	_, err = tx.ExecContext(ctx, "UPDATE runs SET outcome = ?, started = ?, ended = ?, heard = max(heard, ?), problem = ?, notes = ? WHERE id = ?",
