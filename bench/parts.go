@@ -100,12 +100,7 @@ func (c *contender) peak() (peak float64) {
 // startUp is part d: `version` against a Go program that does nothing, built in the same way. Such a short time
 // is measured ten times as often.
 func (b *bench) startUp() {
-	source, empty := filepath.Join(b.temp, "empty.go"), filepath.Join(b.temp, "empty")
-	check(os.WriteFile(source, []byte("package main\n\nfunc main() {}\n"), 0o600))
-	build := exec.CommandContext(b, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", empty, source)
-	build.Env, build.Stderr = append(os.Environ(), "CGO_ENABLED=0"), os.Stderr
-	check(build.Run())
-	programs := [][]string{{empty}, {b.program, "version"}}
+	programs := [][]string{{b.emptyProgram()}, {b.program, "version"}}
 	s := &series{name: "d", unit: "ms", note: machine(), columns: []string{"empty Go program", "borgcron version"}}
 	s.measure(b.docs, 10*b.rounds, func(round int, row []float64) {
 		for _, i := range order(round%2, 2) {
@@ -114,4 +109,14 @@ func (b *bench) startUp() {
 			row[i] = time.Since(began).Seconds() * 1000
 		}
 	})
+}
+
+// emptyProgram builds a Go program that does nothing, in the same way as borgcron.
+func (b *bench) emptyProgram() string {
+	source, empty := filepath.Join(b.temp, "empty.go"), filepath.Join(b.temp, "empty")
+	check(os.WriteFile(source, []byte("package main\n\nfunc main() {}\n"), 0o600))
+	build := exec.CommandContext(b, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", empty, source)
+	build.Env, build.Stderr = append(os.Environ(), "CGO_ENABLED=0"), os.Stderr
+	check(build.Run())
+	return empty
 }

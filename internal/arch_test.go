@@ -14,19 +14,24 @@ import (
 // layers gives each package its height. Imports only point down: those of one layer do not know each other.
 var layers = map[string]int{
 	"machine": -1, // facts, which L0 may need
+	"notice":  -1, // what is shown at login
+	"bustest": -1, // for tests alone
 	"backup":  0, "process": 0, "lock": 0, "retry": 0,
-	"alarm": 1, "borg": 1, "condition": 1, "history": 1, "hook": 1, "inhibit": 1, "runner": 1, "secret": 1, "status": 1,
+	"alarm": 1, "borg": 1, "condition": 1, "history": 1, "hook": 1, "inhibit": 1, "metrics": 1, "notify": 1, "runner": 1, "secret": 1, "sizes": 1, "status": 1,
 	"config": 2,
 	"cli":    3,
 	"main":   4,
 }
+
+// early is all that package notice may import: its init runs before those of the rest of the program.
+var early = []string{"os", "strconv", "syscall", "time"}
 
 // reserved are packages that none but these may import (outside tests and generators), and why.
 var reserved = map[string]struct {
 	by  []string
 	why string
 }{
-	"os/exec":                    {[]string{"process", "bench", "chaos"}, "package process runs programs, so that none can hang or flood"},
+	"os/exec":                    {[]string{"process", "bench", "bustest", "chaos"}, "package process runs programs, so that none can hang or flood"},
 	"html/template":              {nil, "it makes the linker keep every exported method: 3 MB"},
 	"text/template":              {nil, "it makes the linker keep every exported method: 3 MB"},
 	"github.com/spf13/cobra/doc": {nil, "it belongs into a generator"},
@@ -74,6 +79,9 @@ func check(t *testing.T, importer string, imports []string) {
 		t.Errorf("package %s has no layer: put it into the table", importer)
 	}
 	for _, path := range imports {
+		if importer == "notice" && !slices.Contains(early, path) {
+			t.Errorf("package notice imports %s: it would no longer be initialised before all others", path)
+		}
 		if rule, ok := reserved[path]; ok && !slices.Contains(rule.by, importer) {
 			t.Errorf("package %s imports %s: %s", importer, path, rule.why)
 		}

@@ -88,8 +88,10 @@ type Event struct {
 	Progress *Progress
 	Attempt  *Attempt
 	Warning  *Warning
-	Holder   string  // LockBroken
-	Shared   *Shared // RunEnded: what is known of the repository, nil if nothing is
+	Holder   string             // LockBroken
+	Shared   *Shared            // RunEnded: what is known of the repository, nil if nothing is
+	Done     map[Step]time.Time // RunEnded, beside Shared: start of each step's last success
+	Trend    *Trend             // RunEnded: of the run and those before it, nil if it made no archive or too few are known
 }
 
 // Target is one row of work: a job on one of its repositories.

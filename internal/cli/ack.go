@@ -112,6 +112,9 @@ func acknowledge(ctx context.Context, env *environment, name string, options ack
 	if err := errors.Join(failures...); err != nil {
 		return exitError{exitFailed, err}
 	}
+	if err := env.writeMetrics(loaded); err != nil {
+		env.Log.Warn("writing the metrics", "error", err)
+	}
 	fmt.Fprintf(env.Stdout, "settled; the next run shows how it is now: borgcron run %s\n", found[0].target.Job.Name)
 	return nil
 }

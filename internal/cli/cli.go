@@ -167,7 +167,10 @@ Start with a file of four lines and 'borgcron run'; see 'borgcron config schema'
 		newRunCommand(env),
 		newStatusCommand(env),
 		newHistoryCommand(env),
+		newNotifyCommand(env),
+		newNotifyHelperCommand(env),
 		newAckCommand(env),
+		newSizesCommand(env),
 		newUnlockCommand(env),
 		newInitCommand(env),
 		newBorgCommand(env),
@@ -191,6 +194,7 @@ func (env *environment) loadConfig() (*config.Config, error) {
 	}
 	env.logMistakes(loaded)
 	if loaded.Fatal() {
+		env.noteConfiguration(loaded)
 		return nil, exitError{exitConfig, errors.New("the configuration is wrong: nothing was done")}
 	}
 	return loaded, nil

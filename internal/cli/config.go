@@ -62,7 +62,9 @@ func checkConfig(env *environment, asJSON bool) error {
 	if err != nil { // whoever reads JSON gets JSON; without a scope it is fatal
 		loaded = &config.Config{Errors: []config.Mistake{{Message: err.Error()}}}
 	}
-	if !loaded.Fatal() {
+	if loaded.Fatal() {
+		env.noteConfiguration(loaded)
+	} else {
 		if err := loaded.MakeState(); err != nil {
 			env.Log.Warn("the jobs are not noted", "error", err)
 		} else {

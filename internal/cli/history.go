@@ -33,6 +33,7 @@ func newHistoryCommand(env *environment) *cobra.Command {
 		Long: `history shows the runs that have ended, newest first: when each began, how long it took, how it ended, how
 many attempts it needed, the size of the archive and what it added. With --run it shows one run whole: each
 step with the reason why it was due or not, the attempts that failed, the warnings, and the end of borg's log.
+Of one job the last line tells what is usual, and where its sizes go.
 
 Only its owner may read the history; how the backups are, anybody may ask: see borgcron status.`,
 		Example: `  borgcron history home --limit 50
@@ -69,13 +70,14 @@ func showHistory(ctx context.Context, env *environment, job string, options hist
 		return err
 	}
 	if store == nil {
-		return env.printRuns(nil, options)
+		return env.printRuns(nil, nil, options)
 	}
 	defer store.Close()
 	if options.run != "" {
 		return env.showRun(ctx, store, options)
 	}
-	runs, err := store.Runs(ctx, history.Query{Job: job, Repository: options.repository, Limit: options.limit})
+	query := history.Query{Job: job, Repository: options.repository, Limit: options.limit}
+	runs, err := store.Runs(ctx, query)
 	if err != nil {
 		return exitError{exitUnreadable, err}
 	}
@@ -84,7 +86,13 @@ func showHistory(ctx context.Context, env *environment, job string, options hist
 			return err
 		}
 	}
-	return env.printRuns(runs, options)
+	var trends []history.Trend
+	if options.json || job != "" {
+		if trends, err = store.Trends(ctx, query); err != nil {
+			return exitError{exitUnreadable, err}
+		}
+	}
+	return env.printRuns(runs, trends, options)
 }
 
 // openHistory opens the first history that is there; nil if there is none.
@@ -128,13 +136,13 @@ func (env *environment) knowsJob(ctx context.Context, store *history.Store, job 
 	return usage("there is no job %q%s", job, didYouMean(job, known))
 }
 
-func (env *environment) printRuns(runs []backup.Run, options historyOptions) error {
+func (env *environment) printRuns(runs []backup.Run, trends []history.Trend, options historyOptions) error {
 	if options.json {
 		rows := make([]history.Row, 0, len(runs))
 		for _, run := range runs {
 			rows = append(rows, history.RowOf(run))
 		}
-		return printJSON(env.Stdout, map[string]any{"runs": rows})
+		return printJSON(env.Stdout, map[string]any{"runs": rows, "trends": append([]history.Trend{}, trends...)})
 	}
 	if options.run != "" {
 		return exitError{exitFailed, history.ErrNoRun}
@@ -157,11 +165,25 @@ func (env *environment) printRuns(runs []backup.Run, options historyOptions) err
 		lines.AppendRow(without(several, []any{
 			backup.Clean(row.Job), backup.Clean(row.Repository), row.Started.Local().Format("2006-01-02 15:04"), took(row.Ended.Sub(row.Started)),
 			env.outcomeCell(row.Outcome), row.Attempts, archiveSize(row.Archive, row.OriginalSize),
-			archiveSize(row.Archive, row.DeduplicatedSize), backup.Clean(row.ID), backup.CleanLine(row.Problem, 100),
+			archiveSize(row.Archive, row.DeduplicatedSize), backup.Clean(row.ID), backup.CleanLine(remarks(row), 100),
 		}))
 	}
 	lines.Render()
+	for _, trend := range trends {
+		if _, err := fmt.Fprintln(env.Stdout, describeTrend(trend)); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// remarks are what is wrong with a run, then what else is worth knowing.
+func remarks(row history.Row) string {
+	words := row.Notes
+	if row.Problem != "" {
+		words = append([]string{row.Problem}, words...)
+	}
+	return strings.Join(words, "; ")
 }
 
 func (env *environment) outcomeCell(outcome backup.Outcome) string {

@@ -12,6 +12,7 @@ import (
 
 	"borgcron/internal/backup"
 	"borgcron/internal/config"
+	"borgcron/internal/notify"
 	"borgcron/internal/runner"
 )
 
@@ -134,9 +135,20 @@ func (s *start) sayUnknown() int {
 	return 0
 }
 
+// publish is done at the end, whether anything was due or not: what former runs could not deliver goes out, and the
+// metrics say how things stand now.
+func (s *start) publish(ctx context.Context, dispatcher *notify.Dispatcher) {
+	if err := s.env.writeMetrics(s.loaded); err != nil {
+		s.env.Log.Warn("writing the metrics", "error", err)
+	}
+	dispatcher.Deliver(ctx)
+}
+
 // perform runs the chosen jobs and turns the worst outcome into the exit code.
 func (s *start) perform(ctx context.Context, options runner.Options, json bool) error {
-	run := s.env.newRunner(s.loaded, s.parts, s.env.printers(json, options.Progress)...)
+	dispatcher := s.env.newDispatcher(s.loaded, s.parts)
+	run := s.env.newRunner(s.loaded, s.parts, append(s.env.printers(json, options.Progress), dispatcher)...)
+	defer s.publish(ctx, dispatcher)
 	code := worseCode(configurationCode(s.loaded), s.sayUnknown())
 	whole := true // whatever was to be done has been done
 	for i := range s.chosen.jobs {
@@ -146,10 +158,14 @@ func (s *start) perform(ctx context.Context, options runner.Options, json bool) 
 			whole = false
 			continue
 		}
-		for _, result := range run.Run(ctx, job, options) {
+		results := run.Run(ctx, job, options)
+		for _, result := range results {
 			code = worseCode(code, runner.ExitCode(result.Outcome))
 			done := result.Outcome == backup.Succeeded || result.Outcome == backup.Warned
 			whole = whole && (done || ctx.Err() == nil)
+		}
+		if len(results) > 0 {
+			dispatcher.Deliver(ctx)
 		}
 	}
 	if !whole {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -16,6 +15,7 @@ import (
 
 	"borgcron/internal/backup"
 	"borgcron/internal/config"
+	"borgcron/internal/notice"
 	"borgcron/internal/status"
 )
 
@@ -33,27 +33,40 @@ without a configuration it shows what is recorded in /var/lib/borgcron and in th
 
 State is the first that applies: failed (an alarm, or the last run failed or was cut off), stale (the last
 success is older than stale_after), never (no success yet), warning, ok. A job that the configuration no
-longer has is gone, which is no problem.
+longer has is gone, which is no problem. TREND is how much the archives grew over the last runs, and what a
+backup usually takes. A run that is out of the ordinary is noted, which changes no state.
 
-Exit codes, as monitors want them: 0 ok, 1 warning or never, 2 failed or stale, 3 the records cannot be read.`,
+With --login it prints nothing when all is well, else a line for each problem: for .bashrc, .profile or the
+message of the day. On a terminal it then waits for Enter, for a minute at most. It exits with 0.
+
+Exit codes else, as monitors want them: 0 ok, 1 warning or never, 2 failed or stale, 3 the records cannot be read.`,
 		Example: `  borgcron status
-  borgcron status home --json`,
+  borgcron status home --json
+  borgcron status --login --no-wait
+  borgcron status --notify`,
 		ValidArgsFunction: env.completeJobs,
-		RunE: func(_ *cobra.Command, names []string) error {
-			if options.login || options.notify || options.noWait {
-				return usage("status --login, --no-wait and --notify: not yet available in this version")
+		RunE: func(command *cobra.Command, names []string) error {
+			switch {
+			case options.notify && (options.login || options.json):
+				return usage("--notify tells the channels, it prints nothing: it goes without --login and --json")
+			case options.notify:
+				return env.lookOut(command.Context(), names, repository)
+			case options.noWait && !options.login:
+				return usage("--no-wait belongs to --login")
+			case options.login && (options.json || repository != "" || len(names) > 0):
+				return usage("--login tells of all jobs, in lines: it goes with --no-wait only")
+			case options.login:
+				showNotice(command.Context(), env, options.noWait)
+				return nil
 			}
 			return showStatus(env, names, repository, options.json)
 		},
 	}
 	flags := command.Flags()
 	flags.BoolVar(&options.json, "json", false, "print JSON")
-	flags.BoolVar(&options.login, "login", false, "only problems, for a login shell (not yet available)")
-	flags.BoolVar(&options.noWait, "no-wait", false, "with --login: do not wait for Enter (not yet available)")
-	flags.BoolVar(&options.notify, "notify", false, "tell about what has become stale (not yet available)")
-	for _, later := range []string{"login", "no-wait", "notify"} {
-		_ = flags.MarkHidden(later)
-	}
+	flags.BoolVar(&options.login, "login", false, "only problems, for a login shell; on a terminal wait for Enter")
+	flags.BoolVar(&options.noWait, "no-wait", false, "with --login: do not wait")
+	flags.BoolVar(&options.notify, "notify", false, "tell the channels what has become stale or has recovered; for a timer")
 	env.addRepositoryFlag(command, &repository)
 	return command
 }
@@ -119,21 +132,14 @@ func (env *environment) configForReading() (*config.Config, error) {
 
 // stateFolders are where records may be: the configured folder, else that of the machine and the user's own.
 func (env *environment) stateFolders(loaded *config.Config) []string {
-	const machine = "/var/lib/borgcron"
+	usual := notice.Folders(env.Getenv, os.Getuid())
 	if loaded != nil {
 		if _, err := os.Stat(loaded.State); err != nil && os.Getuid() != 0 {
-			return []string{machine, loaded.State} // who may read root's configuration wants to know of root's backups
+			return []string{usual[0], loaded.State} // who may read root's configuration wants to know of root's backups
 		}
 		return []string{loaded.State}
 	}
-	folder := env.Getenv("XDG_STATE_HOME")
-	if home, err := os.UserHomeDir(); !filepath.IsAbs(folder) && err == nil {
-		folder = filepath.Join(home, ".local", "state")
-	}
-	if os.Getuid() == 0 || !filepath.IsAbs(folder) {
-		return []string{machine}
-	}
-	return []string{machine, filepath.Join(folder, "borgcron")}
+	return usual
 }
 
 // statusRows judges all that is recorded, and the configured jobs of which nothing is.
@@ -213,13 +219,19 @@ func (env *environment) printStatus(rows []status.Row) error {
 	}
 	now := env.Now()
 	several := slices.ContainsFunc(rows, func(row status.Row) bool { return row.Repository != row.Job })
-	header := []any{"JOB", "REPOSITORY", "STATE", "LAST SUCCESS", "AGE", "NEXT DUE", "SIZE", "WHAT IS WRONG"}
+	trends := slices.ContainsFunc(rows, func(row status.Row) bool { return row.Trend != nil })
+	needed := func(cells []any) table.Row {
+		if !trends {
+			cells = slices.Delete(cells, 7, 8)
+		}
+		return without(several, cells)
+	}
 	lines := newTable(env.Stdout)
-	lines.AppendHeader(without(several, header))
+	lines.AppendHeader(needed([]any{"JOB", "REPOSITORY", "STATE", "LAST SUCCESS", "AGE", "NEXT DUE", "SIZE", "TREND", "WHAT IS WRONG"}))
 	for _, row := range rows {
-		lines.AppendRow(without(several, []any{
+		lines.AppendRow(needed([]any{
 			backup.Clean(row.Job), backup.Clean(row.Repository), env.stateCell(row), lastSuccess(row), age(row, now), nextDue(row, now),
-			archiveSize(row.Archive, row.OriginalSize), backup.Clean(whatIsWrong(row, now)),
+			archiveSize(row.Archive, row.OriginalSize), trendCell(row.Trend), backup.Clean(whatIsWrong(row, now)),
 		}))
 	}
 	lines.Render()

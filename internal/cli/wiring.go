@@ -84,13 +84,24 @@ func (p *parts) note(ctx context.Context, target backup.Target, note string) err
 	return p.history.Note(ctx, target, note)
 }
 
-// noteJobs writes the status file of each job that is read for the first time: `never` counts from there.
+// noteJobs writes the status file of each job that is read for the first time, as `never` counts from there, and
+// the notice.
 func (env *environment) noteJobs(loaded *config.Config) {
 	for _, job := range loaded.Jobs {
 		if err := status.FirstSeen(loaded.State, job, env.Now()); err != nil {
 			env.Log.Warn("writing the status file", "job", job.Name, "error", err)
 		}
 	}
+	if len(loaded.Errors) == 0 { // else they may be where it cannot be read
+		gone, err := status.NoteGone(loaded.State, jobNames(loaded), env.Now())
+		if err != nil {
+			env.Log.Warn("writing the status file", "error", err)
+		}
+		for _, job := range gone {
+			env.Log.Info("a job is no longer configured; its archives and records stay", "job", job)
+		}
+	}
+	env.noteConfiguration(loaded)
 }
 
 // openRecords opens the history for a run. One that was damaged, or is missing although a status file tells of a
@@ -154,7 +165,7 @@ func (env *environment) newRunner(loaded *config.Config, p *parts, printers ...r
 		Records:   p.records,
 		Alarms:    p.alarms,
 		Keepers:   []runner.Observer{&status.Writer{State: loaded.State, Now: env.Now, Jobs: loaded.Jobs}, p.records},
-		Observers: printers,
+		Observers: append([]runner.Observer{metricsWriter{env, loaded}}, printers...),
 		Awake:     inhibit.Sleep,
 		Names:     names(loaded.Host),
 		Now:       env.Now,
@@ -194,15 +205,18 @@ func (env *environment) readConfig() (*config.Config, error) {
 // secretVariables are the names of variables that hold secrets of ours: hooks do not get them. A passphrase
 // such as ${NAME} in the file came out of one as well.
 func (env *environment) secretVariables(loaded *config.Config) []string {
-	var names []string
+	secrets := channelSecrets(loaded.Notify)
 	for _, job := range loaded.Jobs {
 		for _, repository := range job.Repositories {
-			secret := repository.Passphrase
-			for _, variable := range env.Environ {
-				name, value, _ := strings.Cut(variable, "=")
-				if name == secret.Env || secret.Text != "" && value == secret.Text {
-					names = append(names, name)
-				}
+			secrets = append(secrets, repository.Passphrase)
+		}
+	}
+	var names []string
+	for _, secret := range secrets {
+		for _, variable := range env.Environ {
+			name, value, _ := strings.Cut(variable, "=")
+			if name == secret.Env || secret.Text != "" && value == secret.Text {
+				names = append(names, name)
 			}
 		}
 	}
@@ -251,3 +265,7 @@ func (n noRecords) Reap(context.Context, backup.Target) ([]backup.Run, error) {
 }
 
 func (n noRecords) Dangling(context.Context, backup.Target) (bool, error) { return false, n.err }
+
+func (n noRecords) Recent(context.Context, backup.Target, int) ([]backup.Figures, error) {
+	return nil, n.err
+}

@@ -23,6 +23,14 @@ func (l *loader) decodeChannels() {
 	}
 	if _, node := lookup(l.root, "metrics"); node != nil && node.Kind == yaml.MappingNode {
 		l.decode(node, &l.config.Metrics, "metrics")
+		l.checkTextfile(sub(node, "textfile"))
+	}
+}
+
+// checkTextfile warns of a name that the collector passes over in silence.
+func (l *loader) checkTextfile(node *yaml.Node) {
+	if node != nil && !strings.HasSuffix(string(l.config.Metrics.Textfile), ".prom") {
+		l.doubt(node, []string{"metrics"}, "the textfile collector of the node exporter reads only files whose names end in .prom")
 	}
 }
 

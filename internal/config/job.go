@@ -164,7 +164,7 @@ func (d Database) database() backup.Database {
 	return backup.Database{
 		Type: d.Type, Host: d.Host, User: d.User, Format: d.Format, Path: string(d.Path), Program: string(d.Program), RunAs: d.RunAs,
 		Container: d.Container, Port: d.Port, Names: d.Names, Exclude: d.Exclude, Options: d.Options,
-		Password: d.Password.secret(), Warn: d.OnError == "warn",
+		Password: d.Password.Secret(), Warn: d.OnError == "warn",
 	}
 }
 

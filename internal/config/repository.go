@@ -39,7 +39,7 @@ func (l *loader) repository(name string, tree *yaml.Node, path []string) *reposi
 	r := &repository{tree: tree, path: path, result: backup.Repository{
 		Name:        name,
 		Location:    string(file.Location),
-		Passphrase:  file.Passphrase.secret(),
+		Passphrase:  file.Passphrase.Secret(),
 		Encryption:  file.Encryption,
 		Single:      file.Clients == "single",
 		LockWait:    time.Duration(file.LockWait),
@@ -63,7 +63,8 @@ func (l *loader) repository(name string, tree *yaml.Node, path []string) *reposi
 	return r
 }
 
-func (s Secret) secret() backup.Secret {
+// Secret is where the secret is kept, as package secret takes it.
+func (s Secret) Secret() backup.Secret {
 	return backup.Secret{File: string(s.File), Command: string(s.Command), Credential: s.Credential, Env: s.Env, Text: s.Text}
 }
 

@@ -15,8 +15,6 @@ var unavailable = []struct {
 	{path: []string{"jobs", "*", "databases"}},
 	{path: []string{"jobs", "*", "spool"}, off: ""},
 	{path: []string{"jobs", "*", "verify", "every"}, off: "never"},
-	{path: []string{"notify", "*"}},
-	{path: []string{"metrics"}},
 }
 
 // checkUnavailable refuses what does not work in this version.

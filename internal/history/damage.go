@@ -13,13 +13,14 @@ import (
 )
 
 // lockOpening keeps other processes from opening the history while it is being judged and perhaps set aside,
-// which else two of them could do to each other's new file. It is held for an instant only.
+// which else two of them could do to each other's new file. It is held for an instant, but for the daily look
+// through the file.
 func lockOpening(path string) (unlock func(), err error) {
 	file, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("history: %w", err)
 	}
-	for range 1000 {
+	for range 6000 {
 		err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
 			break

@@ -34,9 +34,11 @@ type Store struct {
 	now      func() time.Time
 	path     string
 	setAside string
+	version  int // of the tables, where they are only read: 0 stands for the newest
 
 	mu    sync.Mutex
 	db    *sql.DB
+	syncs bool                 // what db writes is on the disk at the end of a transaction
 	file  os.FileInfo          // the database's, when it was opened
 	heard map[string]time.Time // of each run, when its last sign of life was written
 	seen  map[warningsOf]int   // of each step, how many warnings of a kind have come
@@ -55,17 +57,15 @@ func (s *Store) Close() error {
 
 // write does something in one transaction. With synced, it is on the disk when write returns, whatever
 // happens to the machine then; without, it may be lost (whole, never in part) if the power fails.
-func (s *Store) write(ctx context.Context, synced bool, deed func(*sql.Tx) error) (err error) {
+func (s *Store) write(ctx context.Context, synced bool, deed func(*sql.Tx) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if synced {
-		if _, err := s.db.ExecContext(ctx, "PRAGMA synchronous=FULL"); err != nil {
+	if synced != s.syncs {
+		mode := map[bool]string{true: "FULL", false: "NORMAL"}[synced]
+		if _, err := s.db.ExecContext(ctx, "PRAGMA synchronous="+mode); err != nil {
 			return s.judge(ctx, err)
 		}
-		defer func() {
-			_, reset := s.db.ExecContext(ctx, "PRAGMA synchronous=NORMAL")
-			err = errors.Join(err, reset)
-		}()
+		s.syncs = synced
 	}
 	return s.judge(ctx, transact(ctx, s.db, deed))
 }

@@ -290,7 +290,7 @@ func TestSkippedStepsAndRunsTeachNothing(t *testing.T) {
 	c := &clock{start}
 	store := openStore(t, filepath.Join(t.TempDir(), "history.db"), c.now)
 	home := target("home", "/repo")
-	before := backup.Last{Listing: &backup.Listing{Learned: start}, Open: backup.Create}
+	before := backup.Last{Listing: &backup.Listing{Learned: start}}
 	if err := store.Save(t.Context(), home, before); err != nil {
 		t.Fatal(err)
 	}
@@ -401,12 +401,35 @@ func TestStartOfAStepIsSynced(t *testing.T) {
 	for _, test := range []struct {
 		synced bool
 		want   int
-	}{{true, 2}, {false, 1}, {true, 2}} { // 2 is FULL, 1 NORMAL
+	}{{true, 2}, {false, 1}, {true, 2}, {true, 2}, {false, 1}, {false, 1}, {true, 2}} { // 2 is FULL, 1 NORMAL
 		err := store.write(t.Context(), test.synced, func(tx *sql.Tx) error {
 			var got int
 			err := tx.QueryRow("PRAGMA synchronous").Scan(&got)
 			if got != test.want {
 				t.Errorf("synced %t: synchronous is %d", test.synced, got)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A connection that was given up, here because the context ended, is replaced by one that syncs as well.
+func TestNewConnectionSyncs(t *testing.T) {
+	c := &clock{start}
+	store := openStore(t, filepath.Join(t.TempDir(), "history.db"), c.now)
+	for _, synced := range []bool{true, false} {
+		ctx, cancel := context.WithCancel(t.Context())
+		if err := store.write(ctx, synced, func(*sql.Tx) error { cancel(); return ctx.Err() }); err == nil {
+			t.Fatal("no error")
+		}
+		err := store.write(t.Context(), true, func(tx *sql.Tx) error {
+			var got int
+			err := tx.QueryRow("PRAGMA synchronous").Scan(&got)
+			if got != 2 {
+				t.Errorf("synchronous is %d", got)
 			}
 			return err
 		})

@@ -14,10 +14,25 @@ import (
 // Recall returns what is known of a job on a repository; of what is not known, the zero value.
 func (s *Store) Recall(ctx context.Context, t backup.Target) (last backup.Last, err error) {
 	err = s.read(ctx, func(tx *sql.Tx) error {
-		last, err = recall(ctx, tx, t)
+		if last, err = recall(ctx, tx, t); err != nil {
+			return err
+		}
+		last.Open, err = openNow(ctx, tx, t)
 		return err
 	})
 	return last, about("knowledge", t, err)
+}
+
+// openNow returns the step that was begun and is not known to have ended, "" if there is none. Its row says so: to
+// write all that is known at the start of each step would take longer than all the rest.
+func openNow(ctx context.Context, tx *sql.Tx, t backup.Target) (step backup.Step, err error) {
+	err = tx.QueryRowContext(ctx, `SELECT step FROM runs CROSS JOIN steps ON steps.run = runs.id
+		WHERE runs.job = ? AND runs.repository_key = ? AND runs.outcome IS NULL AND steps.outcome IS NULL AND step NOT IN (?, ?)
+		ORDER BY steps.id DESC LIMIT 1`, t.Job.Name, t.Repository.Key(), backup.Before, backup.After).Scan(&step)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return step, err
 }
 
 // Save takes over what was learned outside a step of a run.
@@ -53,6 +68,7 @@ func amend(ctx context.Context, tx *sql.Tx, t backup.Target, change func(*backup
 	return save(ctx, tx, t, last)
 }
 
+// recall returns what is known but for the open step.
 func recall(ctx context.Context, tx *sql.Tx, t backup.Target) (last backup.Last, err error) {
 	key := t.Repository.Key()
 	if _, err := load(ctx, tx, &last, "SELECT last FROM targets WHERE job = ? AND repository_key = ?", t.Job.Name, key); err != nil {
@@ -79,10 +95,14 @@ func load(ctx context.Context, tx *sql.Tx, value any, query string, args ...any)
 	if err != nil {
 		return false, err
 	}
+	return true, decode(encoded, value)
+}
+
+func decode(encoded []byte, value any) error {
 	if err := json.Unmarshal(encoded, value); err != nil {
-		return false, &errForeign{fmt.Sprintf("it is damaged: what was known cannot be read: %v", err)}
+		return &errForeign{fmt.Sprintf("it is damaged: what was known cannot be read: %v", err)}
 	}
-	return true, nil
+	return nil
 }
 
 func save(ctx context.Context, tx *sql.Tx, t backup.Target, last backup.Last) error {
@@ -102,12 +122,18 @@ func save(ctx context.Context, tx *sql.Tx, t backup.Target, last backup.Last) er
 	return err
 }
 
-// dropOld lets the target's old runs fall away, and the old ends of logs.
-func dropOld(ctx context.Context, tx *sql.Tx, t backup.Target, now time.Time) error {
-	_, err := tx.ExecContext(ctx, `DELETE FROM runs WHERE job = ?1 AND repository_key = ?2 AND (
-		started < (SELECT started FROM runs WHERE job = ?1 AND repository_key = ?2 ORDER BY started DESC LIMIT 1 OFFSET ?3 - 1)
-		OR started < ?4 AND
-		started < (SELECT started FROM runs WHERE job = ?1 AND repository_key = ?2 ORDER BY started DESC LIMIT 1 OFFSET ?5 - 1))`,
+// dropOld lets the target's old runs fall away, and the old ends of logs. It counts up to 20,000 runs, so it is done in
+// the first run of a day only.
+func dropOld(ctx context.Context, tx *sql.Tx, t backup.Target, run backup.Run, now time.Time) error {
+	var again bool
+	err := tx.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM runs WHERE job = ? AND repository_key = ? AND started >= ? AND started < ?)",
+		t.Job.Name, t.Repository.Key(), run.Started.Truncate(24*time.Hour).UnixMicro(), run.Started.UnixMicro()).Scan(&again)
+	if err != nil || again {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `DELETE FROM runs WHERE job = ?1 AND repository_key = ?2 AND started < max(
+			coalesce((SELECT started FROM runs WHERE job = ?1 AND repository_key = ?2 ORDER BY started DESC LIMIT 1 OFFSET ?3 - 1), -1 << 63),
+			coalesce(min(?4, (SELECT started FROM runs WHERE job = ?1 AND repository_key = ?2 ORDER BY started DESC LIMIT 1 OFFSET ?5 - 1)), -1 << 63))`,
 		t.Job.Name, t.Repository.Key(), mostRuns, now.Add(-keepRuns).UnixMicro(), leastRuns)
 	if err != nil {
 		return err

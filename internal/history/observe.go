@@ -74,10 +74,7 @@ func beginStep(ctx context.Context, tx *sql.Tx, e backup.Event) error {
 	}
 	_, err := tx.ExecContext(ctx, "INSERT INTO steps (run, step, started, reason) VALUES (?, ?, ?, ?)",
 		e.Run.ID, e.Step.Step, e.Step.Started.UnixMicro(), e.Step.Reason)
-	if err != nil || !isBorgs(e.Step.Step) {
-		return err
-	}
-	return amend(ctx, tx, e.Target, func(last *backup.Last) { last.Begin(e.Step.Step) })
+	return err
 }
 
 // isBorgs tells whether a step starts a borg, so that it leaves something behind in the repository.
@@ -211,7 +208,7 @@ func (s *Store) endRun(ctx context.Context, tx *sql.Tx, e backup.Event) error {
 			return err
 		}
 	}
-	return dropOld(ctx, tx, e.Target, s.now())
+	return dropOld(ctx, tx, e.Target, run, s.now())
 }
 
 func closeRun(ctx context.Context, tx *sql.Tx, run backup.Run) error {

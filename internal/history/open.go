@@ -10,10 +10,11 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"borgcron/internal/machine"
 )
 
 //go:embed migrations/*.sql
@@ -63,7 +64,7 @@ func (s *Store) use(db *sql.DB, err error) error {
 	if err != nil {
 		return err
 	}
-	s.db = db
+	s.db, s.syncs = db, true
 	s.file, err = os.Stat(s.path)
 	return err
 }
@@ -86,7 +87,7 @@ func OpenReader(ctx context.Context, path string, now func() time.Time) (*Store,
 		db.Close()
 		return nil, fmt.Errorf("history: read %s: %w", path, err)
 	}
-	return &Store{now: now, path: path, db: db}, nil
+	return &Store{now: now, path: path, db: db, version: version}, nil
 }
 
 // dsn makes the driver's name for the database. The path is escaped: it may hold `?`, `#` and `%`.
@@ -100,12 +101,10 @@ func openWhole(ctx context.Context, path string, now time.Time) (*sql.DB, error)
 	if err := makeFile(path); err != nil {
 		return nil, err
 	}
-	db, err := sql.Open("sqlite", dsn(path, "_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_txlock=immediate"))
-	if err != nil {
-		return nil, err
-	}
-	db.SetMaxOpenConns(1) // so that PRAGMA synchronous is that of the transaction that follows
-	err = migrate(ctx, db)
+	// Whenever database/sql makes a new connection, it syncs.
+	db := sql.OpenDB(&connector{name: dsn(path, "_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_txlock=immediate")})
+	db.SetMaxOpenConns(1) // so that PRAGMA synchronous is that of the transactions that follow
+	err := migrate(ctx, db)
 	if err == nil {
 		err = check(ctx, db, now)
 	}
@@ -224,17 +223,21 @@ func migrate(ctx context.Context, db *sql.DB) error {
 	return nil
 }
 
-// check looks through the file if that was not done for a day, or if a run was cut off since: then the
-// machine may have been, too.
+// check looks through the file, which takes seconds if it is large, if that was not done for a day; and once after the
+// machine came up again if a run has not ended: then the machine may have been cut off, too.
 func check(ctx context.Context, db *sql.DB, now time.Time) error {
-	var checked sql.NullInt64
+	var checked string
 	var open bool
-	err := db.QueryRowContext(ctx, `SELECT (SELECT CAST(value AS INTEGER) FROM facts WHERE name = 'checked'),
+	err := db.QueryRowContext(ctx, `SELECT coalesce((SELECT value FROM facts WHERE name = 'checked'), ''),
 		EXISTS (SELECT 1 FROM runs WHERE outcome IS NULL)`).Scan(&checked, &open)
 	if err != nil {
 		return err
 	}
-	if age := now.Sub(moment(checked)); !open && age >= 0 && age < checkEvery {
+	var last int64
+	var boot string
+	_, _ = fmt.Sscan(checked, &last, &boot) // what is not there is zero
+	same := boot != "" && boot == machine.BootID()
+	if age := now.Sub(time.UnixMicro(last)); (!open || same) && age >= 0 && age < checkEvery {
 		return nil
 	}
 	var answer string
@@ -244,6 +247,6 @@ func check(ctx context.Context, db *sql.DB, now time.Time) error {
 	if answer != "ok" {
 		return &errForeign{"it is damaged: " + answer}
 	}
-	_, err = db.ExecContext(ctx, "INSERT OR REPLACE INTO facts VALUES ('checked', ?)", strconv.FormatInt(now.UnixMicro(), 10))
+	_, err = db.ExecContext(ctx, "INSERT OR REPLACE INTO facts VALUES ('checked', ?)", fmt.Sprint(now.UnixMicro(), " ", machine.BootID()))
 	return err
 }

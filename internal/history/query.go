@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 
 	"borgcron/internal/backup"
 )
@@ -35,23 +36,37 @@ var (
 
 const runColumns = "id, job, repository, outcome, started, ended, heard, problem, notes"
 
+// where is the condition, built from what was asked: one that holds for all cases would be answered by looking at
+// every run.
+func (q Query) where() (condition string, args []any) {
+	condition = "WHERE outcome IS NOT NULL"
+	if q.Job != "" {
+		condition, args = condition+" AND job = ?", append(args, q.Job)
+	}
+	if q.Repository != "" {
+		condition, args = condition+" AND repository = ?", append(args, q.Repository)
+	}
+	condition += " ORDER BY started DESC, rowid DESC"
+	if q.Limit > 0 {
+		condition, args = condition+" LIMIT ?", append(args, q.Limit)
+	}
+	return condition, args
+}
+
 // Runs returns the runs that have ended, newest first, with their steps and their figures.
 func (s *Store) Runs(ctx context.Context, query Query) (runs []backup.Run, err error) {
-	if query.Limit <= 0 {
-		query.Limit = -1
-	}
 	err = s.read(ctx, func(tx *sql.Tx) error {
-		details, err := selectRuns(ctx, tx, `WHERE outcome IS NOT NULL AND (?1 = '' OR job = ?1) AND (?2 = '' OR repository = ?2)
-			ORDER BY started DESC, rowid DESC LIMIT ?3`, query.Job, query.Repository, query.Limit)
+		where, args := query.where()
+		details, err := selectRuns(ctx, tx, where, args...)
+		if err != nil {
+			return err
+		}
+		steps, err := selectSteps(ctx, tx, "IN (SELECT id FROM runs "+where+")", args...)
 		if err != nil {
 			return err
 		}
 		for _, detail := range details {
-			steps, err := selectSteps(ctx, tx, detail.ID)
-			if err != nil {
-				return err
-			}
-			for _, step := range steps {
+			for _, step := range steps[detail.ID] {
 				detail.Steps = append(detail.Steps, step.StepResult)
 			}
 			runs = append(runs, detail.Run)
@@ -64,10 +79,10 @@ func (s *Store) Runs(ctx context.Context, query Query) (runs []backup.Run, err e
 	return runs, nil
 }
 
-// Jobs returns the names of all jobs of which a run is on record.
+// Jobs returns the names of all jobs of which something is on record.
 func (s *Store) Jobs(ctx context.Context) (names []string, err error) {
 	err = s.read(ctx, func(tx *sql.Tx) error {
-		return each(ctx, tx, "SELECT DISTINCT job FROM runs WHERE outcome IS NOT NULL ORDER BY job", nil,
+		return each(ctx, tx, "SELECT DISTINCT job FROM targets ORDER BY job", nil,
 			func(scan func(...any) error) error {
 				var name string
 				err := scan(&name)
@@ -97,25 +112,23 @@ func (s *Store) Run(ctx context.Context, id string) (detail Detail, err error) {
 	return detail, nil
 }
 
-// resolve returns the whole id that begins so.
+// resolve returns the whole id that begins so. The newest runs are named first where there are several.
 func resolve(ctx context.Context, tx *sql.Tx, prefix string) (string, error) {
-	rows, err := tx.QueryContext(ctx, `SELECT id FROM runs WHERE substr(id, 1, length(?1)) = ?1 AND ?1 <> ''
-		ORDER BY id <> ?1, started DESC LIMIT 4`, prefix)
-	if err != nil {
-		return "", err
+	if prefix == "" {
+		return "", ErrNoRun
 	}
-	defer rows.Close()
 	var found []string
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return "", err
-		}
-		found = append(found, id)
-	}
+	err := each(ctx, tx, `SELECT id FROM runs WHERE id = ?1
+		UNION ALL SELECT * FROM (SELECT id FROM runs WHERE id > ?1 AND id < ?2 ORDER BY id DESC LIMIT 4)`,
+		[]any{prefix, prefix + string(unicode.MaxRune)}, func(scan func(...any) error) error {
+			var id string
+			err := scan(&id)
+			found = append(found, id)
+			return err
+		})
 	switch {
-	case rows.Err() != nil:
-		return "", rows.Err()
+	case err != nil:
+		return "", err
 	case len(found) == 0:
 		return "", ErrNoRun
 	case len(found) > 1 && found[0] != prefix:
@@ -133,11 +146,11 @@ func readRun(ctx context.Context, tx *sql.Tx, id string) (Detail, error) {
 		return Detail{}, ErrNoRun
 	}
 	detail := details[0]
-	steps, err := selectSteps(ctx, tx, id)
+	steps, err := selectSteps(ctx, tx, "= ?", id)
 	if err != nil {
 		return Detail{}, err
 	}
-	for _, step := range steps {
+	for _, step := range steps[id] {
 		if err := step.readDetails(ctx, tx); err != nil {
 			return Detail{}, err
 		}
@@ -181,36 +194,32 @@ type stepRow struct {
 	backup.StepResult
 }
 
-func selectSteps(ctx context.Context, tx *sql.Tx, run string) (steps []stepRow, err error) {
-	rows, err := tx.QueryContext(ctx, `SELECT id, step, outcome, started, ended, attempts, reason, problem, breached, alarm, notes,
-		archive, archive_id, archive_time, repository_id, files, original_size, deduplicated_size, repository_size, checked, deleted, tail
-		FROM steps WHERE run = ? ORDER BY started, id`, run)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		step, err := scanStep(rows)
-		if err != nil {
-			return nil, err
-		}
-		steps = append(steps, step)
-	}
-	return steps, rows.Err()
+// selectSteps returns the steps of the runs that are chosen, by the run's id. One query for all: one a run would take
+// most of the time of a list.
+func selectSteps(ctx context.Context, tx *sql.Tx, runs string, args ...any) (steps map[string][]stepRow, err error) {
+	steps = map[string][]stepRow{}
+	err = each(ctx, tx, `SELECT run, id, step, outcome, started, ended, attempts, reason, problem, breached, alarm, notes, archive,
+		archive_id, archive_time, repository_id, files, original_size, deduplicated_size, repository_size, checked, deleted, tail
+		FROM steps WHERE run `+runs+" ORDER BY run, started, id", args, func(scan func(...any) error) error {
+		run, step, err := scanStep(scan)
+		steps[run] = append(steps[run], step)
+		return err
+	})
+	return steps, err
 }
 
-func scanStep(rows *sql.Rows) (step stepRow, err error) {
+func scanStep(scan func(...any) error) (run string, step stepRow, err error) {
 	var outcome sql.NullString
 	var started, ended, archiveTime sql.NullInt64
 	var archive backup.Archive
 	var notes, deleted []byte
 	var tail string
 	report := &step.Report
-	err = rows.Scan(&step.id, &step.Step, &outcome, &started, &ended, &step.Attempts, &step.Reason, &step.Problem, &step.Breached,
+	err = scan(&run, &step.id, &step.Step, &outcome, &started, &ended, &step.Attempts, &step.Reason, &step.Problem, &step.Breached,
 		&step.Alarm, &notes, &archive.Name, &archive.ID, &archiveTime, &report.RepositoryID, &report.Files, &report.OriginalSize,
 		&report.DeduplicatedSize, &report.RepositorySize, &report.CheckedRepository, &deleted, &tail)
 	if err != nil {
-		return step, err
+		return run, step, err
 	}
 	step.Started, step.Ended, archive.Time = moment(started), moment(ended), moment(archiveTime)
 	if archive != (backup.Archive{}) {
@@ -222,7 +231,7 @@ func scanStep(rows *sql.Rows) (step stepRow, err error) {
 	if outcome.Valid {
 		err = step.Outcome.UnmarshalText([]byte(outcome.String))
 	}
-	return step, errors.Join(err, json.Unmarshal(notes, &step.Notes), json.Unmarshal(deleted, &report.Deleted))
+	return run, step, errors.Join(err, json.Unmarshal(notes, &step.Notes), json.Unmarshal(deleted, &report.Deleted))
 }
 
 // readDetails reads what only one who looks at a single run wants to know.

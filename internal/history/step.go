@@ -27,7 +27,7 @@ func endStep(ctx context.Context, tx *sql.Tx, target backup.Target, run backup.R
 	if err != nil {
 		return err
 	}
-	if err := writeResult(ctx, tx, id, result); err != nil {
+	if err := writeResult(ctx, tx, id, target.Job, result); err != nil {
 		return err
 	}
 	if err := writeDetails(ctx, tx, id, result); err != nil {
@@ -50,7 +50,7 @@ func endStepOnce(ctx context.Context, tx *sql.Tx, target backup.Target, run back
 	return endStep(ctx, tx, target, run, result)
 }
 
-func writeResult(ctx context.Context, tx *sql.Tx, id int64, result backup.StepResult) error {
+func writeResult(ctx context.Context, tx *sql.Tx, id int64, job *backup.Job, result backup.StepResult) error {
 	report := result.Report
 	archive := backup.Archive{}
 	if report.Archive != nil {
@@ -64,12 +64,17 @@ func writeResult(ctx context.Context, tx *sql.Tx, id int64, result backup.StepRe
 	if err != nil {
 		return err
 	}
+	selection := ""
+	if result.Step == backup.Create {
+		selection = job.Fingerprint()
+	}
 	_, err = tx.ExecContext(ctx, `UPDATE steps SET outcome = ?, started = ?, ended = ?, attempts = ?, reason = ?, problem = ?,
 		breached = ?, alarm = ?, notes = ?, archive = ?, archive_id = ?, archive_time = ?, repository_id = ?, files = ?,
-		original_size = ?, deduplicated_size = ?, repository_size = ?, checked = ?, deleted = ?, tail = ? WHERE id = ?`,
+		original_size = ?, deduplicated_size = ?, repository_size = ?, checked = ?, deleted = ?, selection = ?, tail = ? WHERE id = ?`,
 		result.Outcome.String(), result.Started.UnixMicro(), result.Ended.UnixMicro(), result.Attempts, result.Reason, result.Problem,
 		result.Breached, result.Alarm, notes, archive.Name, archive.ID, micros(archive.Time), report.RepositoryID, report.Files,
-		report.OriginalSize, report.DeduplicatedSize, report.RepositorySize, report.CheckedRepository, deleted, strings.Join(report.Tail, "\n"), id)
+		report.OriginalSize, report.DeduplicatedSize, report.RepositorySize, report.CheckedRepository, deleted, selection,
+		strings.Join(report.Tail, "\n"), id)
 	return err
 }
 
@@ -127,11 +132,22 @@ func interrupt(ctx context.Context, tx *sql.Tx, target backup.Target, run string
 	return nil
 }
 
-// succeededSince tells whether a borg of any job went well on the repository after a step had begun.
+// succeededSince tells whether a borg of any job went well on the repository after a step had begun. What is known of
+// its jobs says so without a look at their runs.
 func succeededSince(ctx context.Context, tx *sql.Tx, target backup.Target, began time.Time) (succeeded bool, err error) {
-	err = tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM steps JOIN runs ON runs.id = steps.run
-		WHERE runs.repository_key = ? AND steps.started > ? AND steps.attempts > 0 AND steps.outcome IN ('succeeded', 'warning')
-		AND steps.step NOT IN ('before', 'after'))`, target.Repository.Key(), began.UnixMicro()).Scan(&succeeded)
+	err = each(ctx, tx, "SELECT last FROM targets WHERE repository_key = ?", []any{target.Repository.Key()},
+		func(scan func(...any) error) error {
+			var encoded []byte
+			if err := scan(&encoded); err != nil {
+				return err
+			}
+			var last backup.Last
+			err := decode(encoded, &last)
+			for _, done := range last.Done {
+				succeeded = succeeded || done.After(began)
+			}
+			return err
+		})
 	return succeeded, err
 }
 

@@ -15,6 +15,8 @@ import (
 
 	"github.com/godbus/dbus/v5"
 	"golang.org/x/sys/unix"
+
+	"borgcron/internal/bustest"
 )
 
 // logind stands in for the real one. It gives its copy of a lock away for good.
@@ -93,7 +95,7 @@ func held(t *testing.T, kept *os.File) bool {
 }
 
 func TestHeldUntilReleased(t *testing.T) {
-	address := startBus(t)
+	address := bustest.Start(t)
 	kept, given := pipe(t)
 	l := start(t, address, func() (*os.File, *dbus.Error) { return given, nil })
 	before := openPipes(t)
@@ -151,7 +153,7 @@ func openPipes(t *testing.T) int {
 }
 
 func TestClosedOnExec(t *testing.T) {
-	address := startBus(t)
+	address := bustest.Start(t)
 	_, given := pipe(t)
 	start(t, address, func() (*os.File, *dbus.Error) { return given, nil })
 	lock, err := ask(t.Context(), address, "")
@@ -165,7 +167,7 @@ func TestClosedOnExec(t *testing.T) {
 }
 
 func TestRefused(t *testing.T) {
-	address := startBus(t)
+	address := bustest.Start(t)
 	start(t, address, func() (*os.File, *dbus.Error) {
 		return nil, dbus.NewError("org.freedesktop.DBus.Error.InteractiveAuthorizationRequired", []any{"Interactive authentication required."})
 	})
@@ -186,7 +188,7 @@ func TestAbsent(t *testing.T) {
 	listener.SetUnlinkOnClose(false)
 	listener.Close()
 	for name, address := range map[string]string{
-		"no bus": "unix:path=/nonexistent/bus", "nobody listens": "unix:path=" + stale, "no logind": startBus(t),
+		"no bus": "unix:path=/nonexistent/bus", "nobody listens": "unix:path=" + stale, "no logind": bustest.Start(t),
 	} {
 		release, err := sleep(t.Context(), address, "")
 		if err != nil {
@@ -199,7 +201,7 @@ func TestAbsent(t *testing.T) {
 // A logind that answers too late is not waited for, and its lock does not keep the machine awake.
 func TestTooLate(t *testing.T) {
 	t.Parallel()
-	address := startBus(t)
+	address := bustest.Start(t)
 	kept, given := pipe(t)
 	answer := make(chan struct{})
 	l := start(t, address, func() (*os.File, *dbus.Error) {
@@ -242,7 +244,7 @@ func TestStopped(t *testing.T) {
 
 // Answers that come just as the waiting ends leave no lock behind.
 func TestStoppedWhileItAnswers(t *testing.T) {
-	address := startBus(t)
+	address := bustest.Start(t)
 	answers := make(chan *os.File, 1)
 	l := start(t, address, func() (*os.File, *dbus.Error) { return <-answers, nil })
 	for round := range 100 {
@@ -271,7 +273,7 @@ func TestStoppedWhileItAnswers(t *testing.T) {
 // silent is a bus that takes a connection, tells accepted, and never says a word.
 func silent(t *testing.T, accepted func()) string {
 	t.Helper()
-	listener, err := net.Listen("unix", filepath.Join(short(t), "bus"))
+	listener, err := net.Listen("unix", filepath.Join(bustest.Folder(t), "bus"))
 	if err != nil {
 		t.Fatal(err)
 	}

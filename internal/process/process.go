@@ -29,7 +29,11 @@ type Command struct {
 	Stall      time.Duration     // without any sign of life for so long it is ended; 0: never
 	Nice       int               // 0: as we are; what the system refuses is left as it is
 	IONice     string            // "idle", "": as we are; Linux only
+	User       *User             // who it runs as; nil: as we are. Only root can say another
 }
+
+// User is whom a program runs as: with these rights and in no other group.
+type User struct{ UID, GID uint32 }
 
 // outputDelay is how long output is still read after the program itself has ended: a process it left
 // behind may hold the pipes open for ever.
@@ -88,6 +92,9 @@ func (r *running) command() *exec.Cmd {
 		// A session of its own is a process group of its own, and without a terminal nothing can stop
 		// to ask for a password there.
 		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
+	}
+	if user := r.c.User; user != nil {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: user.UID, Gid: user.GID}
 	}
 	if r.c.Stdin != nil { // a nil *os.File in the interface would not be nil
 		cmd.Stdin = r.c.Stdin

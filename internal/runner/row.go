@@ -49,11 +49,28 @@ func (r *row) begin(ctx context.Context) {
 // end tells how the run went; the lock is gone by then.
 func (r *row) end(ctx context.Context) {
 	r.run.Ended = r.Now()
-	event := backup.Event{Kind: backup.RunEnded, Run: r.run}
+	trend := r.lookBack(ctx)
+	event := backup.Event{Kind: backup.RunEnded, Run: r.run, Trend: trend}
 	if r.recalled {
-		event.Shared = &r.last.Shared
+		event.Shared, event.Done = &r.last.Shared, r.last.Done
 	}
 	r.tell(ctx, event)
+}
+
+// lookBack notes what of the run is out of the ordinary, which changes nothing else, and returns the trend with this
+// run in it. Where the records cannot be read nothing is said.
+func (r *row) lookBack(ctx context.Context) *backup.Trend {
+	figures, made := backup.FiguresOf(r.run)
+	if !made {
+		return nil
+	}
+	recent, err := r.Records.Recent(context.WithoutCancel(ctx), r.target, backup.TrendRuns)
+	if err != nil {
+		r.Log.Debug("reading the figures of former runs", "job", r.job.Name, "error", err)
+		return nil
+	}
+	r.run.Notes = append(r.run.Notes, backup.Unusual(recent, figures)...)
+	return backup.NewTrend(append([]backup.Figures{figures}, recent...))
 }
 
 // settle fixes the outcome of a row for which nothing (more) is done.

@@ -51,6 +51,8 @@ type Records interface {
 	Reap(ctx context.Context, target backup.Target) ([]backup.Run, error)
 	// Dangling tells whether there may be such runs: one that is at work looks the same.
 	Dangling(ctx context.Context, target backup.Target) (bool, error)
+	// Recent returns the figures of the last n runs that ended and that the job's archives can be compared with.
+	Recent(ctx context.Context, target backup.Target, n int) ([]backup.Figures, error)
 }
 
 // Observer hears of everything that happens in a run. One that fails is logged and changes nothing.

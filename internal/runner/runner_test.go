@@ -31,6 +31,10 @@ type fake struct {
 	noRoom   string
 	deleted  []backup.Archive // by prune
 	pruneErr error
+
+	recent    []backup.Figures
+	recentErr error
+	ended     backup.Event
 }
 
 var (
@@ -126,8 +130,15 @@ func (f *fake) Save(_ context.Context, _ backup.Target, last backup.Last) error 
 func (f *fake) Reap(context.Context, backup.Target) ([]backup.Run, error) { return nil, nil }
 func (f *fake) Dangling(context.Context, backup.Target) (bool, error)     { return false, nil }
 
+func (f *fake) Recent(context.Context, backup.Target, int) ([]backup.Figures, error) {
+	return f.recent, f.recentErr
+}
+
 func (f *fake) Observe(_ context.Context, e backup.Event) error {
 	f.events = append(f.events, e.Kind)
+	if e.Kind == backup.RunEnded {
+		f.ended = e
+	}
 	return nil
 }
 

@@ -34,15 +34,15 @@ type errDamaged struct{ err error }
 func (e errDamaged) Error() string { return "the status file is damaged: " + e.err.Error() }
 func (e errDamaged) Unwrap() error { return e.err }
 
-// Writer keeps the files of the jobs that run.
+// Writer keeps the files of the jobs that run, and the notice.
 type Writer struct {
 	State string // the state folder
 	Now   func() time.Time
 	Jobs  []backup.Job // all that are configured: an alarm is told to each that shares the repository
 }
 
-// Observe notes that a run begins, and how it ended. If the file was damaged the error says so, and what is
-// to be noted is noted in a new one.
+// Observe notes that a run begins, and how it ended; then it writes the notice anew. If the file was damaged the
+// error says so, and what is to be noted is noted in a new one.
 func (w *Writer) Observe(_ context.Context, e backup.Event) error {
 	if e.Kind != backup.RunStarted && e.Kind != backup.RunEnded {
 		return nil
@@ -59,6 +59,9 @@ func (w *Writer) Observe(_ context.Context, e backup.Event) error {
 	if e.Shared != nil {
 		err = errors.Join(err, w.spread(e.Target.Repository.Key(), e.Shared.Alarm))
 	}
+	if e.Kind == backup.RunEnded {
+		err = errors.Join(err, w.notice())
+	}
 	return err
 }
 
@@ -66,7 +69,7 @@ func (w *Writer) Observe(_ context.Context, e backup.Event) error {
 func (w *Writer) Settled(t backup.Target) error {
 	now := w.Now()
 	err := update(w.State, t.Job.Name, now, func(file *File) { file.record(t.Job, t.Repository, now).Held = "" })
-	return errors.Join(err, w.spread(t.Repository.Key(), nil))
+	return errors.Join(err, w.spread(t.Repository.Key(), nil), w.notice())
 }
 
 // spread tells every job on a repository of its alarm, nil for none. Files in which it stands are left alone.

@@ -93,6 +93,7 @@ func TestLifeOfAJob(t *testing.T) {
 		Job: "home", Repository: "nas", State: OK, LastSuccess: &ended, Age: &age, NextDue: &due, Notes: []string{},
 		LastRun: &LastRun{ID: "1", Outcome: backup.Succeeded, Started: now, Ended: ended, Attempts: 1},
 		Figures: Figures{Archive: "home-1", Files: 1, OriginalSize: 2, DeduplicatedSize: 3, RepositorySize: 4},
+		ID:      recordID(o.target.Job, o.target.Repository), StaleAfter: 30 * time.Hour, Steps: map[backup.Step]time.Time{backup.Create: now},
 	}
 	if diff := cmp.Diff(want, o.row()); diff != "" {
 		t.Errorf("after a success (-want +got):\n%s", diff)

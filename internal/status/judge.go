@@ -55,7 +55,12 @@ type Row struct {
 	Waiting     *Waiting   `json:"waiting"`
 	LastRun     *LastRun   `json:"last_run"`
 	Figures
-	Notes []string `json:"notes"`
+	Notes []string      `json:"notes"`
+	Trend *backup.Trend `json:"trend"` // null: too few runs to say anything
+
+	ID         string                    `json:"-"` // tells apart what may have one name; "": nothing is on record
+	StaleAfter time.Duration             `json:"-"`
+	Steps      map[backup.Step]time.Time `json:"-"` // start of each step's last success
 }
 
 // Judge says how a job stands now. Configured tells whether the configuration still has the job.
@@ -83,6 +88,7 @@ func judge(job string, record Record, now time.Time, configured bool) Row {
 	row := Row{
 		Job: job, Repository: record.Repository, Alarm: record.Alarm, Running: record.Running != nil,
 		Waiting: record.Waiting, LastRun: record.LastRun, Figures: record.Figures, Notes: append([]string{}, record.Notes...),
+		Trend: record.Trend, ID: record.ID, Steps: record.Steps,
 	}
 	if !record.NextDue.IsZero() {
 		row.NextDue = &record.NextDue
@@ -96,7 +102,7 @@ func judge(job string, record Record, now time.Time, configured bool) Row {
 		row.LastSuccess, row.Age = &record.SuccessEnded, &age
 	}
 	staleAfter := time.Duration(record.StaleAfter) * time.Second
-	row.Stale = now.Sub(since) > staleAfter
+	row.StaleAfter, row.Stale = staleAfter, now.Sub(since) > staleAfter
 	row.State, row.Problem = state(record, row, success, staleAfter)
 	if record.Gone || !configured {
 		row.State, row.Problem, row.Stale = Gone, "", false
@@ -128,10 +134,8 @@ func state(record Record, row Row, success bool, staleAfter time.Duration) (Stat
 		return Failed, run.Problem
 	case record.Failures > 0:
 		return Failed, fmt.Sprintf("no archive could be made, %d times in a row", record.Failures)
-	case row.Stale && success:
-		return Stale, fmt.Sprintf("the last success is more than %s old", span(staleAfter))
 	case row.Stale:
-		return Stale, fmt.Sprintf("no backup has succeeded within %s", span(staleAfter))
+		return Stale, tooOld(success, staleAfter)
 	case !success:
 		return Never, "no backup has succeeded yet"
 	case run != nil && run.Outcome == backup.Warned:
@@ -140,6 +144,14 @@ func state(record Record, row Row, success bool, staleAfter time.Duration) (Stat
 		return Warning, record.Held
 	}
 	return OK, ""
+}
+
+// tooOld says why a row is stale.
+func tooOld(success bool, staleAfter time.Duration) string {
+	if success {
+		return fmt.Sprintf("the last success is more than %s old", span(staleAfter))
+	}
+	return fmt.Sprintf("no backup has succeeded within %s", span(staleAfter))
 }
 
 // span is a duration in the words of the configuration.

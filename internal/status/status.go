@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -37,13 +38,16 @@ type Record struct {
 	NextDue      time.Time `json:"next_due,omitzero"` // zero: at once
 	Failures     int       `json:"failures,omitzero"` // runs in a row that failed
 	FailedEnded  time.Time `json:"failed_ended,omitzero"`
-	Held         string    `json:"held,omitzero"` // why prune and compact wait
+	FailedSince  time.Time `json:"failed_since,omitzero"` // when the first of the runs in a row that failed ended
+	Held         string    `json:"held,omitzero"`         // why prune and compact wait
 	Alarm        *Alarm    `json:"alarm,omitzero"`
 	LastRun      *LastRun  `json:"last_run,omitzero"` // the last one that was not skipped or locked
 	Waiting      *Waiting  `json:"waiting,omitzero"`
 	Running      *Running  `json:"running,omitzero"`
 	Figures
-	Notes []string `json:"notes,omitzero"`
+	Steps map[backup.Step]time.Time `json:"steps,omitzero"` // start of each step's last success
+	Notes []string                  `json:"notes,omitzero"`
+	Trend *backup.Trend             `json:"trend,omitzero"`
 }
 
 // Figures are those of the last success; sizes are bytes. Without one they are empty.
@@ -143,6 +147,14 @@ func (r *Record) end(e backup.Event, now time.Time) {
 			ID: run.ID, Outcome: run.Outcome, Started: run.Started, Ended: run.Ended, Attempts: run.Attempts(), Problem: problemOf(run, t),
 		}
 		r.Notes = notesOf(run, t)
+		if run.Outcome != backup.Failed && run.Outcome != backup.Interrupted {
+			r.FailedSince = time.Time{}
+		} else if r.FailedSince.IsZero() {
+			r.FailedSince = run.Ended
+		}
+	}
+	if _, made := backup.FiguresOf(run); made {
+		r.Trend = e.Trend
 	}
 	last := r.last()
 	for _, step := range run.Steps {
@@ -153,7 +165,7 @@ func (r *Record) end(e backup.Event, now time.Time) {
 	}
 	last.EndRun(run)
 	if e.Shared != nil { // other jobs may have raised or ended an alarm of the repository
-		last.Shared = *e.Shared
+		last.Shared, last.Done = *e.Shared, e.Done
 	}
 	r.learn(last, t, run)
 	r.NextDue = backup.NextDue(t.Job, &last, now)
@@ -172,7 +184,7 @@ func (r *Record) wait(run backup.Run, t backup.Target) {
 func (r *Record) last() backup.Last {
 	last := backup.Last{
 		FirstSeen: r.FirstSeen, SuccessBegan: r.SuccessBegan, SuccessEnded: r.SuccessEnded,
-		Failures: r.Failures, FailedEnded: r.FailedEnded, Held: r.Held,
+		Failures: r.Failures, FailedEnded: r.FailedEnded, Held: r.Held, Done: maps.Clone(r.Steps),
 	}
 	if r.Alarm != nil {
 		last.Shared.Alarm = &backup.Alarm{Since: r.Alarm.Since, Problem: r.Alarm.Problem}
@@ -194,6 +206,7 @@ func (r *Record) learn(last backup.Last, t backup.Target, run backup.Run) {
 	}
 	r.SuccessBegan, r.SuccessEnded = last.SuccessBegan, last.SuccessEnded
 	r.Failures, r.FailedEnded = last.Failures, last.FailedEnded
+	r.Steps = last.Done
 	r.Held = ""
 	if last.Held != "" {
 		r.Held = public(last.Held, "a guard was breached", t)

@@ -49,11 +49,18 @@ func isOurs(step backup.StepResult) bool {
 	return true
 }
 
+// The problem of a job that did not run because of its configuration: how that of the run begins, and what it is
+// called where that is not public.
+const (
+	configurationProblem = "configuration:"
+	wrongConfiguration   = "its configuration is wrong"
+)
+
 // unstarted is what a run without any step that tells more is called.
 func unstarted(run backup.Run) string {
 	switch {
-	case strings.HasPrefix(run.Problem, "configuration:"):
-		return "its configuration is wrong"
+	case strings.HasPrefix(run.Problem, configurationProblem):
+		return wrongConfiguration
 	case run.Outcome == backup.Interrupted:
 		return "it was cut off"
 	case strings.HasPrefix(run.Problem, "sources are not as they should be"):

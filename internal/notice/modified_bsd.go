@@ -1,0 +1,10 @@
+//go:build darwin || freebsd
+
+package notice
+
+import (
+	"syscall"
+	"time"
+)
+
+func modified(stat *syscall.Stat_t) time.Time { return time.Unix(stat.Mtimespec.Unix()) }

@@ -1,0 +1,266 @@
+package notify
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"borgcron/internal/backup"
+)
+
+const (
+	// deliverTimeout bounds the delivery of one message.
+	deliverTimeout = 30 * time.Second
+	// hurriedTimeout bounds all deliveries once we are being ended.
+	hurriedTimeout = 8 * time.Second
+	// startTimeout bounds the telling of a run's start, which nobody waits for longer.
+	startTimeout = 5 * time.Second
+	// worthKnowing is how long a monitor may be told late that all is well: it takes that for now.
+	worthKnowing = 6 * time.Hour
+)
+
+// Post is a channel as it is configured.
+type Post struct {
+	Name    string
+	On      []string // the news that it takes, or "all"
+	Monitor bool     // it watches runs: it hears how each one ended, told before or not
+	Newest  bool     // only the newest message about a job is worth anything there
+	Channel Channel
+}
+
+// Outbox keeps the messages until they are delivered, and what was told of whom.
+type Outbox interface {
+	// Tell lets decide look at what was told of a job on a repository and change it, and keeps the letters that it
+	// returns, all in one go.
+	Tell(ctx context.Context, t backup.Target, decide func(told *backup.Told) []backup.Letter) error
+	// Claim returns the letters to a channel that wait, the oldest first, and keeps others from delivering them until then.
+	Claim(ctx context.Context, channel string, until time.Time) ([]backup.Letter, error)
+	// Settle drops a letter that was delivered, or lets one wait that could not be (with Problem set).
+	Settle(ctx context.Context, letter backup.Letter) error
+}
+
+// Dispatcher decides who is told what, and sees that it arrives. Nothing that it does changes a run.
+type Dispatcher struct {
+	Posts    []Post
+	Outbox   Outbox
+	Host     string
+	Standing func(t backup.Target) backup.Standing // how the job stands now
+	Row      func(run backup.Run) any              // the stable form of a run
+	Exit     func(outcome backup.Outcome) int      // the exit code that an outcome asks for
+	Now      func() time.Time
+	Log      *slog.Logger
+
+	starts sync.WaitGroup  // messages of starts that are on their way
+	down   map[string]bool // channels that could not be reached: this process does not try them again
+}
+
+// Observe takes note of what a run's event makes worth telling. Only the start of a run is told at once;
+// all else is kept and waits for Deliver, so that nothing is sent while a lock is held.
+func (d *Dispatcher) Observe(ctx context.Context, e backup.Event) error {
+	switch e.Kind {
+	case backup.RunStarted:
+		d.start(ctx, e)
+	case backup.RunEnded:
+		return d.runEnded(ctx, e)
+	}
+	return nil
+}
+
+// start tells the channels that watch runs. Nobody waits for them.
+func (d *Dispatcher) start(ctx context.Context, e backup.Event) {
+	for _, post := range d.posts(e.Target) {
+		starter, ok := post.Channel.(Starter)
+		if !ok {
+			continue
+		}
+		message := Message{Time: e.Time, Host: d.Host, Job: e.Run.Job, Repository: e.Run.Repository, RunID: e.Run.ID}
+		d.starts.Go(func() {
+			ctx, cancel := context.WithTimeout(ctx, startTimeout)
+			defer cancel()
+			if err := starter.Start(ctx, message); err != nil {
+				d.Log.Info("the start could not be told", "channel", post.Name, "error", err)
+			}
+		})
+	}
+}
+
+func (d *Dispatcher) runEnded(ctx context.Context, e backup.Event) error {
+	if len(d.posts(e.Target)) == 0 {
+		return nil
+	}
+	standing := d.Standing(e.Target)
+	return d.tell(ctx, e.Target, func(told *backup.Told) tidings {
+		news := told.Run(e.Run, standing, d.Now())
+		again := slices.Contains(news, backup.NewsRecovered)
+		return tidings{news, outcomeNews(e.Run.Outcome, standing), func(event backup.News) Message {
+			return d.ofRun(e, event, again, standing)
+		}}
+	})
+}
+
+// Look tells what is to be told although no run ended: that a job has become stale, or that all is well again.
+func (d *Dispatcher) Look(ctx context.Context, t backup.Target) error {
+	standing := d.Standing(t)
+	return d.tell(ctx, t, func(told *backup.Told) tidings {
+		return tidings{told.Look(standing), "", func(event backup.News) Message { return d.ofLook(t, event, standing) }}
+	})
+}
+
+// tidings are what there is to tell, and how it is said.
+type tidings struct {
+	news    []backup.News // the gravest first
+	outcome backup.News   // how the run ended, told before or not; "" if none did
+	compose func(backup.News) Message
+}
+
+// outcomeNews is what an outcome is as news.
+func outcomeNews(outcome backup.Outcome, standing backup.Standing) backup.News {
+	switch {
+	case !outcome.Ran():
+		return backup.NewsSkipped
+	case outcome == backup.Succeeded:
+		return backup.NewsSucceeded
+	case outcome == backup.Warned:
+		return backup.NewsWarning
+	case standing.Alarm:
+		return backup.NewsAlarm
+	}
+	return backup.NewsFailed
+}
+
+// tell writes a letter to each of the job's channels that takes one of the news. What was told is noted even
+// if no channel takes it: one that comes later wants to hear of what happens then.
+func (d *Dispatcher) tell(ctx context.Context, t backup.Target, decide func(*backup.Told) tidings) error {
+	var failures []error
+	err := d.Outbox.Tell(ctx, t, func(told *backup.Told) []backup.Letter {
+		tidings := decide(told)
+		var letters []backup.Letter
+		for _, post := range d.posts(t) {
+			event := post.takes(tidings)
+			if event == "" {
+				continue
+			}
+			body, err := json.Marshal(tidings.compose(event))
+			failures = append(failures, err)
+			letters = append(letters, backup.Letter{
+				Channel: post.Name, Topic: t.Job.Name + " " + t.Repository.Key(), Newest: post.Newest, Made: d.Now(), Body: body,
+			})
+		}
+		return letters
+	})
+	return errors.Join(append(failures, err)...)
+}
+
+// takes returns the gravest of the news that the channel takes, "" if it takes none.
+func (p Post) takes(t tidings) backup.News {
+	if p.Monitor {
+		return t.outcome
+	}
+	for _, event := range t.news {
+		if slices.Contains(p.On, "all") || slices.Contains(p.On, string(event)) ||
+			event == backup.NewsAlarm && slices.Contains(p.On, string(backup.NewsFailed)) { // it is a failure too
+			return event
+		}
+	}
+	return ""
+}
+
+// posts are the channels of a job.
+func (d *Dispatcher) posts(t backup.Target) []Post {
+	var posts []Post
+	for _, post := range d.Posts {
+		if slices.Contains(t.Job.Notify, post.Name) {
+			posts = append(posts, post)
+		}
+	}
+	return posts
+}
+
+// Deliver sends what waits, to all channels at the same time. What cannot be delivered is kept; it returns how
+// many channels could not be reached. A channel that failed once is not tried again by this process, so that a
+// monitor that is down costs one timeout and not one a job.
+func (d *Dispatcher) Deliver(ctx context.Context) (unreached int) {
+	ctx, cancel := hurry(ctx)
+	defer cancel()
+	d.starts.Wait()
+	failures := make([]error, len(d.Posts))
+	var all sync.WaitGroup
+	for i, post := range d.Posts {
+		if !d.down[post.Name] {
+			all.Go(func() { failures[i] = d.deliverTo(ctx, post) })
+		}
+	}
+	all.Wait()
+	for i, err := range failures {
+		if err == nil {
+			continue
+		}
+		if d.down == nil {
+			d.down = map[string]bool{}
+		}
+		d.down[d.Posts[i].Name] = true
+		d.Log.Warn("a message could not be delivered; it is kept and sent later", "channel", d.Posts[i].Name, "error", err)
+	}
+	return len(d.down)
+}
+
+// hurry returns a context that outlives the end of ctx by a little: that we are being ended is itself worth telling.
+func hurry(ctx context.Context) (context.Context, context.CancelFunc) {
+	lasting, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		timer := time.AfterFunc(hurriedTimeout, func() { cancel(errors.New("we are being ended")) })
+		context.AfterFunc(lasting, func() { timer.Stop() })
+	})
+	return lasting, func() {
+		stop()
+		cancel(nil)
+	}
+}
+
+func (d *Dispatcher) deliverTo(ctx context.Context, post Post) error {
+	letters, err := d.Outbox.Claim(ctx, post.Name, d.Now().Add(2*deliverTimeout))
+	if err != nil {
+		return err
+	}
+	var failure error
+	away := false // those that come after wait
+	began := d.Now()
+	for _, letter := range letters {
+		letter.Problem = ""
+		switch {
+		case away, d.Now().Sub(began) >= deliverTimeout:
+			letter.Problem = "waits for those before it"
+		default:
+			if err := d.deliver(ctx, post, letter); err != nil {
+				letter.Problem = backup.CleanLine(err.Error(), 200)
+				away = letter.Tries == 0 // one that was refused before may never be taken: it is not to hold up the others
+				letter.Tries++
+				failure = err
+			}
+		}
+		if err := d.Outbox.Settle(context.WithoutCancel(ctx), letter); err != nil {
+			return errors.Join(failure, err)
+		}
+	}
+	return failure
+}
+
+func (d *Dispatcher) deliver(ctx context.Context, post Post, letter backup.Letter) error {
+	var message Message
+	if err := json.Unmarshal(letter.Body, &message); err != nil {
+		d.Log.Error("a message that was kept cannot be read and is dropped", "channel", post.Name, "error", err)
+		return nil
+	}
+	if post.Monitor && message.Exit < 2 && d.Now().Sub(letter.Made) > worthKnowing {
+		d.Log.Info("a success is too long ago to tell a monitor of it", "channel", post.Name, "job", message.Job)
+		return nil
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, deliverTimeout, fmt.Errorf("no answer within %v", deliverTimeout))
+	defer cancel()
+	return post.Channel.Deliver(ctx, message)
+}
