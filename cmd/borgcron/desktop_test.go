@@ -41,7 +41,7 @@ func startDesktop(t *testing.T, uid int) *desktop {
 	check(t, os.Chmod(d.folder, 0o755))
 	check(t, os.Mkdir(own, 0o700))
 	check(t, os.Chown(own, uid, uid))
-	address := bustest.StartAs(t, filepath.Join(own, "bus"), uint32(uid), "")
+	address := bustest.StartAs(t, filepath.Join(own, "bus"), uid, "")
 	d.env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + own, "XDG_RUNTIME_DIR=" + own, "DBUS_SESSION_BUS_ADDRESS=" + address, "LANG=C.UTF-8"}
 	d.startScreen()
 	config := filepath.Join(d.folder, "dunstrc")

@@ -24,11 +24,11 @@ const busConfig = `<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Con
 // where everything must be there.
 func Start(t *testing.T) string {
 	t.Helper()
-	return StartAs(t, filepath.Join(Folder(t), "bus"), uint32(os.Getuid()), `<allow user="*"/>`)
+	return StartAs(t, filepath.Join(Folder(t), "bus"), os.Getuid(), `<allow user="*"/>`)
 }
 
 // StartAs starts a bus of a user's own at a path, as session buses are: by default nobody else may use it, not even root.
-func StartAs(t *testing.T, path string, uid uint32, policy string) string {
+func StartAs(t *testing.T, path string, uid int, policy string) string {
 	t.Helper()
 	program, err := exec.LookPath("dbus-daemon")
 	if err != nil {
@@ -42,8 +42,8 @@ func StartAs(t *testing.T, path string, uid uint32, policy string) string {
 		t.Fatal(err)
 	}
 	daemon := exec.Command(program, "--nofork", "--print-address", "--config-file="+config)
-	if int(uid) != os.Getuid() {
-		daemon.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
+	if uid != os.Getuid() {
+		daemon.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid)}} //nolint:gosec // a user id
 	}
 	stdout, err := daemon.StdoutPipe()
 	if err != nil {

@@ -14,9 +14,11 @@ import (
 // Recall returns what is known of a job on a repository; of what is not known, the zero value.
 func (s *Store) Recall(ctx context.Context, t backup.Target) (last backup.Last, err error) {
 	err = s.read(ctx, func(tx *sql.Tx) error {
-		if last, err = recall(ctx, tx, t); err != nil {
+		known, err := recall(ctx, tx, t)
+		if err != nil {
 			return err
 		}
+		last = known.Last
 		last.Open, err = openNow(ctx, tx, t)
 		return err
 	})
@@ -37,7 +39,7 @@ func openNow(ctx context.Context, tx *sql.Tx, t backup.Target) (step backup.Step
 
 // Save takes over what was learned outside a step of a run.
 func (s *Store) Save(ctx context.Context, t backup.Target, last backup.Last) error {
-	err := s.write(ctx, true, func(tx *sql.Tx) error { return save(ctx, tx, t, last) })
+	err := s.write(ctx, true, func(tx *sql.Tx) error { return save(ctx, tx, t, known{Last: last}) })
 	return about("knowledge", t, err)
 }
 
@@ -60,42 +62,48 @@ func (s *Store) Note(ctx context.Context, t backup.Target, note string) error {
 
 // amend changes what is known.
 func amend(ctx context.Context, tx *sql.Tx, t backup.Target, change func(*backup.Last)) error {
-	last, err := recall(ctx, tx, t)
+	known, err := recall(ctx, tx, t)
 	if err != nil {
 		return err
 	}
-	change(&last)
-	return save(ctx, tx, t, last)
+	change(&known.Last)
+	return save(ctx, tx, t, known)
+}
+
+// known is what is known, and the texts that say so in the tables; "" where there is none.
+type known struct {
+	backup.Last
+	target, repository string
 }
 
 // recall returns what is known but for the open step.
-func recall(ctx context.Context, tx *sql.Tx, t backup.Target) (last backup.Last, err error) {
+func recall(ctx context.Context, tx *sql.Tx, t backup.Target) (k known, err error) {
 	key := t.Repository.Key()
-	if _, err := load(ctx, tx, &last, "SELECT last FROM targets WHERE job = ? AND repository_key = ?", t.Job.Name, key); err != nil {
-		return backup.Last{}, err
+	k.target, err = load(ctx, tx, &k.Last, "SELECT last FROM targets WHERE job = ? AND repository_key = ?", t.Job.Name, key)
+	if err != nil {
+		return known{}, err
 	}
-	known, err := load(ctx, tx, &last.Shared, "SELECT shared FROM repositories WHERE repository_key = ?", key)
-	if err != nil || known {
-		return last, err
+	k.repository, err = load(ctx, tx, &k.Shared, "SELECT shared FROM repositories WHERE repository_key = ?", key)
+	if err != nil || k.repository != "" {
+		return k, err
 	}
-	err = tx.QueryRowContext(ctx, "SELECT value FROM facts WHERE name = 'lost'").Scan(&last.Shared.Suspect)
+	err = tx.QueryRowContext(ctx, "SELECT value FROM facts WHERE name = 'lost'").Scan(&k.Shared.Suspect)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = nil
 	}
-	return last, err
+	return k, err
 }
 
-// load decodes the one value of a query; it tells whether there is one.
-func load(ctx context.Context, tx *sql.Tx, value any, query string, args ...any) (found bool, err error) {
-	var encoded []byte
+// load decodes the one value of a query and returns its text, "" if there is none.
+func load(ctx context.Context, tx *sql.Tx, value any, query string, args ...any) (encoded string, err error) {
 	err = tx.QueryRowContext(ctx, query, args...).Scan(&encoded)
 	if errors.Is(err, sql.ErrNoRows) {
-		return false, nil
+		return "", nil
 	}
 	if err != nil {
-		return false, err
+		return "", err
 	}
-	return true, decode(encoded, value)
+	return encoded, decode([]byte(encoded), value)
 }
 
 func decode(encoded []byte, value any) error {
@@ -105,17 +113,19 @@ func decode(encoded []byte, value any) error {
 	return nil
 }
 
-func save(ctx context.Context, tx *sql.Tx, t backup.Target, last backup.Last) error {
+// save writes what differs from what the tables say.
+func save(ctx context.Context, tx *sql.Tx, t backup.Target, k known) error {
 	key := t.Repository.Key()
-	encoded, err := text(last)
+	encoded, err := text(k.Last)
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, "INSERT OR REPLACE INTO targets VALUES (?, ?, ?)", t.Job.Name, key, encoded)
-	if err != nil {
-		return err
+	if encoded != k.target {
+		if _, err = tx.ExecContext(ctx, "INSERT OR REPLACE INTO targets VALUES (?, ?, ?)", t.Job.Name, key, encoded); err != nil {
+			return err
+		}
 	}
-	if encoded, err = text(last.Shared); err != nil {
+	if encoded, err = text(k.Shared); err != nil || encoded == k.repository {
 		return err
 	}
 	_, err = tx.ExecContext(ctx, "INSERT OR REPLACE INTO repositories VALUES (?, ?)", key, encoded)

@@ -121,7 +121,7 @@ func TestOwnScreen(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(runtime, "1000"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	address := bustest.StartAs(t, filepath.Join(runtime, "1000", "bus"), uint32(os.Getuid()), "")
+	address := bustest.StartAs(t, filepath.Join(runtime, "1000", "bus"), os.Getuid(), "")
 	s := &screen{}
 	showOn(t, address, s)
 	for name, environ := range map[string][]string{

@@ -88,13 +88,20 @@ func (e *Email) server() (server, error) {
 	case s.tls == "":
 		s.tls = "starttls"
 	}
+	usual, known := map[string]string{"tls": "465", "starttls": "587", "none": "25"}[s.tls]
+	if !known {
+		return server{}, errors.New("`tls` wants starttls, tls or none")
+	}
 	if s.port == "" {
-		s.port = map[string]string{"tls": "465", "starttls": "587", "none": "25"}[s.tls]
+		s.port = usual
 	}
 	return s, nil
 }
 
 // session is the talk with a mail server about one mail.
+//
+// It is led here and not by mail.Client, which sends nothing at all once one recipient is refused, obeys the context
+// only while it dials, and would choose a login whose rounds of computing the server sets without a bound.
 type session struct {
 	*Email
 	ctx      context.Context
@@ -168,7 +175,7 @@ func (s *session) close() {
 
 // logIn chooses how. What the server says then is never shown: it may repeat what it was sent.
 func (s *session) logIn() error {
-	if s.server.tls == "none" && !loopback(s.conn.RemoteAddr()) {
+	if _, encrypted := s.client.TLSConnectionState(); !encrypted && !loopback(s.conn.RemoteAddr()) {
 		return errors.New("the password was not sent: the connection to the mail server is not encrypted; try `tls: starttls` or `tls: tls`")
 	}
 	_, offered := s.client.Extension("AUTH")

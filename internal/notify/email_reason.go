@@ -129,8 +129,10 @@ func (h hidden) clean(text string) string {
 
 // plain tells whether a word is one of letters alone, or a number, and no name.
 func (h hidden) plain(word string) bool {
+	parts := strings.FieldsFunc(word, func(r rune) bool { return r == '-' || r == '\'' })
 	for _, name := range h.names {
-		if strings.EqualFold(name, word) {
+		same := func(text string) bool { return strings.EqualFold(name, text) }
+		if same(word) || slices.ContainsFunc(parts, same) {
 			return false
 		}
 	}

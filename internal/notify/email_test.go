@@ -506,6 +506,77 @@ func TestEmailHangs(t *testing.T) {
 	}
 }
 
+// TestEmailQuit: a mail that was taken is delivered, however the good-bye goes and although the caller would wait.
+func TestEmailQuit(t *testing.T) {
+	for name, answer := range map[string]string{"hangs": hang, "refused": "500 no", "not SMTP": "???"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			address := dialogue(t, nil, func(line string) string {
+				if at("QUIT", line) {
+					return answer
+				}
+				return ""
+			})
+			if err := channelTo(address).Deliver(t.Context(), failedMessage()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestEmailStalls: a server that takes no more of the mail is given up when the context ends.
+func TestEmailStalls(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	over := make(chan struct{})
+	defer close(over)
+	go func() {
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		_, _ = io.WriteString(conn, "220 ready\r\n250 hello\r\n250 sender\r\n250 recipient\r\n354 go on\r\n")
+		<-over // nothing was read
+	}()
+	message := failedMessage()
+	message.Text = strings.Repeat("more than the system keeps for it\n", 1<<19)
+	cause := errors.New("no answer within 30s")
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 2*time.Second, cause)
+	defer cancel()
+	err = channelTo(listener.Addr().String()).Deliver(ctx, message)
+	if !errors.Is(err, cause) || !strings.HasPrefix(err.Error(), "hand the mail over: ") {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+// TestEmailIgnoresPlain: what a server said before the encryption, or somebody in its place, counts no longer after it.
+func TestEmailIgnoresPlain(t *testing.T) {
+	ca := newAuthority(t)
+	config := ca.issue(t, "", time.Now().Add(time.Hour))
+	encrypted := false
+	address := dialogue(t, config, func(line string) string {
+		switch {
+		case line == "TLS":
+			encrypted = true
+		case at("EHLO", line) && encrypted:
+			return "250 mx.example" // no AUTH any more
+		case at("AUTH", line):
+			t.Error("it logs in as was offered before")
+		}
+		return ""
+	})
+	channel := withLogin(channelTo(address), mailPassword)
+	channel.TLS, channel.Roots = "starttls", ca.Roots
+	err := channel.Deliver(t.Context(), failedMessage())
+	if err == nil || !strings.HasPrefix(err.Error(), "the mail server offers no login") {
+		t.Errorf("the error is %v", err)
+	}
+}
+
 // TestEmailEcho: a server that repeats all that it was told in its answers, and closes or goes on, puts no secret into
 // an error.
 func TestEmailEcho(t *testing.T) {

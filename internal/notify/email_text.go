@@ -74,7 +74,7 @@ func compose(m Message, e *envelope, refused []string) ([]byte, error) {
 	mail := mail.NewMsg(mail.WithNoDefaultUserAgent())
 	mail.FromMailAddress(e.from)
 	mail.ToMailAddress(e.to...)
-	mail.Subject(backup.CleanLine(m.Title, mostTitle))
+	mail.Subject(strings.TrimSpace(backup.CleanLine(m.Title, mostTitle)))
 	mail.SetDateWithValue(time.Now())
 	content, err := json.Marshal(m)
 	if err != nil {

@@ -23,6 +23,7 @@ func FuzzCompose(f *testing.F) {
 	f.Add("a\r\nBcc: x@y\r\n\r\nbody", ".\r\n.\nQUIT\n", "host\r\nX-Evil: 1", "job\nX: y", "failed\r\nX-Evil: 1")
 	f.Add("=?utf-8?q?x?=", "=0A=\n\n\n", "büro.example", "=?", "")
 	f.Add(strings.Repeat("ü", 400), strings.Repeat("x", 5000), "..", strings.Repeat("j", 2000), "\x00")
+	f.Add(" ends in a space, Ð ", "", "", "", "")
 	f.Add(strings.Repeat("x", 1400), "From a\n>From b\n", "-", "", strings.Repeat("e", 1000))
 	f.Fuzz(func(t *testing.T, title, text, host, job, event string) {
 		envelope, err := newEnvelope(`"Börg, Cron" <a@b.example>`, []string{"c@d.example"})
@@ -105,6 +106,7 @@ func TestCleanReply(t *testing.T) {
 		"Message size 1000 exceeds 500.":               "Message size 1000 exceeds 500.",
 		"a\nb":                                         "a b",
 		"Otto, not (owned) by 'NAS'":                   "… not (owned) by …",
+		"Otto's mailbox at NAS-backup":                 "… mailbox at …",
 		"c3d non-existent can't a1b2":                  "… non-existent can't …",
 		"the secret is in it":                          "",
 		"AG90dG8Ac2VjcmV0 is the line of a login":      "",
@@ -172,6 +174,11 @@ func TestServer(t *testing.T) {
 		address, encryption, _ := strings.Cut(text, " ")
 		if got, err := (&Email{Server: address, TLS: encryption}).server(); err != nil || got != want {
 			t.Errorf("%s gives %+v, %v", text, got, err)
+		}
+	}
+	for _, encryption := range []string{"ssl", "STARTTLS", "off"} {
+		if got, err := (&Email{Server: "smtp://mx:25", TLS: encryption}).server(); err == nil {
+			t.Errorf("tls: %s gives %+v", encryption, got)
 		}
 	}
 }
