@@ -18,6 +18,7 @@ type Standing struct {
 	Stale   bool   // the last success is too old, whatever the state is
 	Alarm   bool   // an alarm stands
 	Success time.Time
+	Unknown bool // nothing can be read of it: neither that it is stale nor that all is well
 }
 
 // Told is what the owner was told of a job on a repository, so that the same is not told again and again, and
@@ -28,8 +29,10 @@ type Told struct {
 	Stale    bool                 `json:"stale,omitzero"`     // that it is stale was told
 }
 
-// Run returns what is to be told after a run, the gravest first, and notes it as told.
+// Run returns what is to be told after a run, the gravest first, and notes it as told. A run that failed is no sign
+// that all is well, even if the records could not be written and still say so.
 func (t *Told) Run(run Run, standing Standing, now time.Time) (news []News) {
+	standing.Failed = standing.Failed || run.Outcome == Failed || run.Outcome == Interrupted
 	switch {
 	case (run.Outcome == Failed || run.Outcome == Interrupted) && standing.Alarm:
 		news = t.trouble(NewsAlarm, run, now)
@@ -53,6 +56,7 @@ func (t *Told) Run(run Run, standing Standing, now time.Time) (news []News) {
 // well again.
 func (t *Told) Look(standing Standing) (news []News) {
 	switch {
+	case standing.Unknown:
 	case standing.Stale && !t.Stale:
 		t.Stale = true
 		return []News{NewsStale}

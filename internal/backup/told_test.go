@@ -83,6 +83,12 @@ func TestTold(t *testing.T) {
 			{1, succeeded, fine, []backup.News{"succeeded"}},
 			{1, ended(warned), fine, []backup.News{"warning"}},
 		},
+		"records that could not be written": {
+			{0, ended(failed("LockTimeout")), fine, []backup.News{"failed"}},
+			{1, ended(failed("LockTimeout")), fine, nil},
+			{1, nil, backup.Standing{State: "never", Unknown: true}, nil},
+			{1, succeeded, fine, []backup.News{"recovered", "succeeded"}},
+		},
 		"a clock that was far ahead does not silence": {
 			{1000, ended(failed("LockTimeout")), bad, []backup.News{"failed"}},
 			{-1000, ended(failed("LockTimeout")), bad, []backup.News{"failed"}},

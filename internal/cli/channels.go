@@ -20,7 +20,7 @@ func (env *environment) newDispatcher(loaded *config.Config, p *parts) *notify.D
 		outbox = p.history
 	}
 	return &notify.Dispatcher{
-		Posts:    env.posts(loaded),
+		Posts:    env.posts(loaded, loaded.Notify),
 		Outbox:   outbox,
 		Host:     loaded.Host,
 		Standing: func(t backup.Target) backup.Standing { return status.Standing(loaded.State, t, env.Now()) },
@@ -31,10 +31,10 @@ func (env *environment) newDispatcher(loaded *config.Config, p *parts) *notify.D
 	}
 }
 
-// posts are the channels that can be used.
-func (env *environment) posts(loaded *config.Config) []notify.Post {
-	posts := make([]notify.Post, 0, len(loaded.Notify))
-	for _, channel := range loaded.Notify {
+// posts makes some of the configuration's channels.
+func (env *environment) posts(loaded *config.Config, channels []config.NamedChannel) []notify.Post {
+	posts := make([]notify.Post, 0, len(channels))
+	for _, channel := range channels {
 		posts = append(posts, notify.Post{
 			Name: channel.Name, On: channel.On, Channel: env.channel(loaded, channel.Channel),
 			Monitor: channel.Type == "healthchecks",

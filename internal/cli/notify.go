@@ -46,11 +46,10 @@ Exit codes: 0 all well, 2 a channel could not be reached, 64 no such channel, 78
 			if err != nil {
 				return err
 			}
-			loaded.Notify = channels
 			if test {
-				return env.testChannels(command.Context(), loaded)
+				return env.testChannels(command.Context(), loaded, channels)
 			}
-			return env.showChannels(command.Context(), loaded)
+			return env.showChannels(command.Context(), loaded, channels)
 		},
 	}
 	command.Flags().BoolVar(&test, "test", false, "send a test message to each channel")
@@ -91,11 +90,11 @@ func (env *environment) completeChannels(*cobra.Command, []string, string) ([]st
 }
 
 // testChannels sends a test message to all at the same time, and says in the order of the configuration how it went.
-func (env *environment) testChannels(ctx context.Context, loaded *config.Config) error {
-	if len(loaded.Notify) == 0 {
+func (env *environment) testChannels(ctx context.Context, loaded *config.Config, channels []config.NamedChannel) error {
+	if len(channels) == 0 {
 		return exitError{exitConfig, errors.New("the configuration has no channel in `notify` that can be used")}
 	}
-	posts := env.posts(loaded)
+	posts := env.posts(loaded, channels)
 	answers := make([]error, len(posts))
 	message := notify.TestMessage(loaded.Host, env.Now())
 	ctx, cancel := context.WithTimeoutCause(ctx, testTimeout, fmt.Errorf("no answer within %v", testTimeout))
@@ -119,8 +118,8 @@ func (env *environment) testChannels(ctx context.Context, loaded *config.Config)
 }
 
 // showChannels prints a table of the channels.
-func (env *environment) showChannels(ctx context.Context, loaded *config.Config) error {
-	if len(loaded.Notify) == 0 {
+func (env *environment) showChannels(ctx context.Context, loaded *config.Config, channels []config.NamedChannel) error {
+	if len(channels) == 0 {
 		_, err := fmt.Fprintln(env.Stdout, "The configuration has no channels; see `notify` in the manual")
 		return err
 	}
@@ -130,7 +129,7 @@ func (env *environment) showChannels(ctx context.Context, loaded *config.Config)
 	}
 	lines := newTable(env.Stdout)
 	lines.AppendHeader(table.Row{"CHANNEL", "TYPE", "ON", "WAITING"})
-	for _, channel := range loaded.Notify {
+	for _, channel := range channels {
 		on := strings.Join(channel.On, " ")
 		if channel.Type == "healthchecks" {
 			on = "each run"

@@ -55,6 +55,7 @@ type Dispatcher struct {
 	Now      func() time.Time
 	Log      *slog.Logger
 
+	spare  Memory          // for what the outbox would not take: better told and perhaps lost than not told at all
 	starts sync.WaitGroup  // messages of starts that are on their way
 	down   map[string]bool // channels that could not be reached: this process does not try them again
 }
@@ -137,9 +138,8 @@ func outcomeNews(outcome backup.Outcome, standing backup.Standing) backup.News {
 // if no channel takes it: one that comes later wants to hear of what happens then.
 func (d *Dispatcher) tell(ctx context.Context, t backup.Target, decide func(*backup.Told) tidings) error {
 	var failures []error
-	err := d.Outbox.Tell(ctx, t, func(told *backup.Told) []backup.Letter {
+	write := func(told *backup.Told) (letters []backup.Letter) {
 		tidings := decide(told)
-		var letters []backup.Letter
 		for _, post := range d.posts(t) {
 			event := post.takes(tidings)
 			if event == "" {
@@ -152,7 +152,11 @@ func (d *Dispatcher) tell(ctx context.Context, t backup.Target, decide func(*bac
 			})
 		}
 		return letters
-	})
+	}
+	err := d.Outbox.Tell(ctx, t, write)
+	if err != nil {
+		failures = append(failures, d.spare.Tell(ctx, t, write))
+	}
 	return errors.Join(append(failures, err)...)
 }
 
@@ -182,7 +186,7 @@ func (d *Dispatcher) posts(t backup.Target) []Post {
 }
 
 // Deliver sends what waits, to all channels at the same time. What cannot be delivered is kept; it returns how
-// many channels could not be reached. A channel that failed once is not tried again by this process, so that a
+// many channels could not be reached, without those on which nobody looks now. A channel that failed once is not tried again by this process, so that a
 // monitor that is down costs one timeout and not one a job.
 func (d *Dispatcher) Deliver(ctx context.Context) (unreached int) {
 	ctx, cancel := hurry(ctx)
@@ -197,7 +201,11 @@ func (d *Dispatcher) Deliver(ctx context.Context) (unreached int) {
 	}
 	all.Wait()
 	for i, err := range failures {
-		if err == nil {
+		switch {
+		case err == nil:
+			continue
+		case errors.Is(err, ErrNobody): // nothing is wrong
+			d.Log.Debug("a message waits until somebody can see it", "channel", d.Posts[i].Name)
 			continue
 		}
 		if d.down == nil {
@@ -222,8 +230,13 @@ func hurry(ctx context.Context) (context.Context, context.CancelFunc) {
 	}
 }
 
+// deliverTo delivers what waits for a channel.
 func (d *Dispatcher) deliverTo(ctx context.Context, post Post) error {
-	letters, err := d.Outbox.Claim(ctx, post.Name, d.Now().Add(2*deliverTimeout))
+	return errors.Join(d.deliverFrom(ctx, d.Outbox, post), d.deliverFrom(ctx, &d.spare, post))
+}
+
+func (d *Dispatcher) deliverFrom(ctx context.Context, outbox Outbox, post Post) error {
+	letters, err := outbox.Claim(ctx, post.Name, d.Now().Add(2*deliverTimeout))
 	if err != nil {
 		return err
 	}
@@ -243,7 +256,7 @@ func (d *Dispatcher) deliverTo(ctx context.Context, post Post) error {
 				failure = err
 			}
 		}
-		if err := d.Outbox.Settle(context.WithoutCancel(ctx), letter); err != nil {
+		if err := outbox.Settle(context.WithoutCancel(ctx), letter); err != nil {
 			return errors.Join(failure, err)
 		}
 	}

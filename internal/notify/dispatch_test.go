@@ -231,6 +231,50 @@ func TestOrder(t *testing.T) {
 	}
 }
 
+// TestNobodyLooks: a message to a screen waits without a complaint until somebody sits there.
+func TestNobodyLooks(t *testing.T) {
+	desk := &box{failure: notify.ErrNobody}
+	standing := backup.Standing{State: "failed", Failed: true}
+	d := dispatcher(&standing, notify.Post{Name: "a", On: []string{"all"}, Newest: true, Channel: desk})
+	var log strings.Builder
+	d.Log = slog.New(slog.NewTextHandler(&log, nil))
+	_ = d.Observe(t.Context(), ended(backup.Failed))
+	if unreached := d.Deliver(t.Context()); unreached != 0 || log.Len() > 0 {
+		t.Errorf("%d channels not reached, log: %s", unreached, &log)
+	}
+	desk.failure = nil
+	if d.Deliver(t.Context()); !slices.Equal(desk.got, []string{"failed"}) {
+		t.Errorf("told %q", desk.got)
+	}
+}
+
+// fullDisk is an outbox that takes nothing.
+type fullDisk struct{}
+
+func (fullDisk) Tell(context.Context, backup.Target, func(*backup.Told) []backup.Letter) error {
+	return errors.New("the disk is full")
+}
+
+func (fullDisk) Claim(context.Context, string, time.Time) ([]backup.Letter, error) {
+	return nil, errors.New("the disk is full")
+}
+
+func (fullDisk) Settle(context.Context, backup.Letter) error { return errors.New("the disk is full") }
+
+// TestOutboxThatTakesNothing: what cannot be kept is told all the same.
+func TestOutboxThatTakesNothing(t *testing.T) {
+	a := &box{}
+	standing := backup.Standing{State: "failed", Failed: true}
+	d := dispatcher(&standing, notify.Post{Name: "a", On: []string{"all"}, Channel: a})
+	d.Outbox = fullDisk{}
+	if err := d.Observe(t.Context(), ended(backup.Failed)); err == nil {
+		t.Error("nothing is said of the disk")
+	}
+	if d.Deliver(t.Context()); !slices.Equal(a.got, []string{"failed"}) {
+		t.Errorf("told %q", a.got)
+	}
+}
+
 // refuser takes all messages but those of one event.
 type refuser struct {
 	box

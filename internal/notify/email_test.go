@@ -279,7 +279,7 @@ func TestEmailFails(t *testing.T) {
 	foreign := ca.issue(t, "mx.example", time.Now().Add(time.Hour))
 	expired := ca.issue(t, "", time.Now().Add(-time.Minute))
 	old := good.Clone()
-	old.MaxVersion = tls.VersionTLS11
+	old.MinVersion, old.MaxVersion = tls.VersionTLS10, tls.VersionTLS11 // it would speak no other
 	refuse := func(what string, code int, text string) *mailServer {
 		return &mailServer{Refuse: map[string]*smtp.SMTPError{what: {Code: code, EnhancedCode: smtp.EnhancedCode{code / 100, 7, 1}, Message: text}}}
 	}

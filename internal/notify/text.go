@@ -134,8 +134,10 @@ func hint(event backup.News, m Message) []string {
 // span is a duration in words, rounded to what matters.
 func span(d time.Duration) string {
 	switch {
+	case d < time.Second:
+		return "less than a second"
 	case d < 90*time.Second:
-		return plural(int64(max(d, 0).Round(time.Second)/time.Second), "second")
+		return plural(int64(d.Round(time.Second)/time.Second), "second")
 	case d < 90*time.Minute:
 		return plural(int64(d.Round(time.Minute)/time.Minute), "minute")
 	}

@@ -7,17 +7,16 @@ import (
 	"borgcron/internal/backup"
 )
 
-// Standing says how a job on a repository stands now, for those who tell of it. What is not on record has never
-// succeeded.
+// Standing says how a job on a repository stands now, for those who tell of it.
 func Standing(state string, t backup.Target, now time.Time) backup.Standing {
 	file, err := read(state, t.Job.Name)
 	if err != nil {
-		return backup.Standing{State: string(Never)}
+		return backup.Standing{State: string(Never), Unknown: true}
 	}
 	id := recordID(t.Job, t.Repository)
 	i := slices.IndexFunc(file.Repositories, func(r Record) bool { return r.ID == id })
 	if i < 0 {
-		return backup.Standing{State: string(Never)}
+		return backup.Standing{State: string(Never), Unknown: true}
 	}
 	row := judge(file.Job, file.Repositories[i], now, true)
 	standing := backup.Standing{
