@@ -67,7 +67,7 @@ func TestAnotherUser(t *testing.T) {
 	if out, ok := s.asNobody(program, "history"); ok || !strings.Contains(out, "only its owner may read it") {
 		t.Errorf("history: %s", out)
 	}
-	public := map[string]bool{"host": true, "host-id": true, "status": true, "home.json": true, "state": true}
+	public := map[string]bool{"host": true, "host-id": true, "status": true, "home.json": true, "notice": true, "state": true}
 	err := filepath.WalkDir(s.path("state"), func(path string, entry fs.DirEntry, err error) error {
 		check(t, err)
 		info, err := entry.Info()
@@ -126,5 +126,26 @@ func TestLogFileOfAnotherUser(t *testing.T) {
 	}
 	if text, err := os.ReadFile(victim); err != nil || string(text) != "precious" {
 		t.Errorf("%q, %v", text, err)
+	}
+}
+
+// Sizes are for anybody: without a configuration, without borg, without a home, of what may be read.
+func TestSizesForAnybody(t *testing.T) {
+	s, program := openSite(t)
+	s.env = append(s.env, "PATH=/nonexistent", "BORGCRON_CONFIG=")
+	s.write(3, 10_000)
+	check(t, os.MkdirAll(s.path("data", "closed", "inside"), 0o700))
+	check(t, os.Mkdir(s.path("tmp"), 0o777))
+	check(t, os.Chmod(s.path("tmp"), 0o777)) // whatever the umask is
+	out, ok := s.asNobody(program, "sizes", s.path("data"), "--save="+s.path("tmp", "sizes.txt"))
+	if ok || !strings.Contains(out, "closed: permission denied") || !strings.Contains(out, "\ttotal\n") {
+		t.Errorf("sizes: %s", out)
+	}
+	saved, ok := s.asNobody(program, "sizes", "--cached="+s.path("tmp", "sizes.txt"))
+	if !ok || !strings.Contains(saved, "\ttotal\n") || !strings.Contains(saved, s.path("data", "1")) {
+		t.Errorf("the saved sizes: %s", saved)
+	}
+	if out, ok := s.asNobody(program, "sizes", s.path("data"), "--save"); ok || !strings.Contains(out, "--save=FILE") {
+		t.Errorf("without a folder of its own: %s", out)
 	}
 }

@@ -32,6 +32,7 @@ type eventLine struct {
 	Wait       *float64         `json:"wait,omitempty"` // seconds
 	Holder     string           `json:"holder,omitempty"`
 	Progress   *backup.Progress `json:"progress,omitempty"`
+	Notes      []string         `json:"notes,omitempty"`
 }
 
 func (p eventPrinter) Observe(_ context.Context, event backup.Event) error {
@@ -55,7 +56,7 @@ func (p eventPrinter) Observe(_ context.Context, event backup.Event) error {
 	case backup.WarningSeen:
 		line.Kind, line.Message, line.Path = string(event.Warning.Kind), event.Warning.Message, event.Warning.Path
 	case backup.RunEnded:
-		line.Outcome, line.Problem = event.Run.Outcome.String(), event.Run.Problem
+		line.Outcome, line.Problem, line.Notes = event.Run.Outcome.String(), event.Run.Problem, event.Run.Notes
 		if create := event.Run.Result(backup.Create); create != nil && create.Report.Archive != nil {
 			line.Archive = create.Report.Archive.Name
 		}

@@ -58,6 +58,9 @@ func (p logPrinter) Observe(_ context.Context, event backup.Event) error {
 				log.Debug(string(step.Step)+" was not begun", "why", step.Reason)
 			}
 		}
+		for _, note := range event.Run.Notes {
+			log.Info("worth knowing: " + note)
+		}
 	}
 	return nil
 }

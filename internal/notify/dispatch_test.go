@@ -322,6 +322,7 @@ func TestMessages(t *testing.T) {
 		}},
 	}
 	good := run
+	good.Notes = []string{"new data 1.1GiB, 8 times the usual 140MiB"}
 	good.Outcome, good.Problem, good.Steps = backup.Succeeded, "", []backup.StepResult{{Step: backup.Create, Attempts: 1, Report: backup.Report{
 		Archive: &backup.Archive{Name: "laptop-home-2026"}, Files: 12345, OriginalSize: 118e9, DeduplicatedSize: 12e8,
 	}}}
@@ -345,7 +346,7 @@ func TestMessages(t *testing.T) {
 	}
 	standing = backup.Standing{State: "ok", Success: now}
 	got = last(backup.Event{Kind: backup.RunEnded, Target: target(), Run: good})
-	if got.Title != "laptop: backup of home on nas works again" || got.Text != "Took 4 minutes, 1.2 GB new, 118 GB in all, 12,345 files.\n" {
+	if got.Title != "laptop: backup of home on nas works again" || got.Text != "Took 4 minutes, 1.2 GB new, 118 GB in all, 12,345 files.\nnew data 1.1GiB, 8 times the usual 140MiB\n" {
 		t.Errorf("recovered: %q, %q", got.Title, got.Text)
 	}
 }

@@ -37,6 +37,7 @@ func (d *Dispatcher) ofRun(e backup.Event, event backup.News, again bool, standi
 	if run.Outcome.Ran() {
 		lines = append(lines, figures(run))
 	}
+	lines = append(lines, run.Notes...)
 	if event != backup.NewsSucceeded && event != backup.NewsRecovered {
 		lines = append(lines, lastSuccess(standing, m.Time))
 	}
