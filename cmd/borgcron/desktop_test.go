@@ -129,6 +129,7 @@ func colours(picture *image.RGBA) int {
 // TestDesktop: a message comes to the screen of a real desktop. As root it is another user's, whose bus root cannot
 // enter: logind tells who sits there, and borgcron starts itself as that user.
 func TestDesktop(t *testing.T) {
+	t.Parallel()
 	uid := os.Getuid()
 	if uid == 0 {
 		uid = 65534

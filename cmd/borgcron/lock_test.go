@@ -116,6 +116,7 @@ func holdByHand(t *testing.T, borg string, env []string, repository string, as *
 // A lock whose holder is dead is broken where nobody else writes: on record, the archive first, and nothing is
 // deleted until a check of the repository has passed.
 func TestBreaksDeadLock(t *testing.T) {
+	t.Parallel()
 	eachBorg(t, func(t *testing.T, borg string) {
 		l := newLockedSite(t, borg, "single")
 		l.leave(l.host, sleeper(t)) // borg itself takes it for living: its number was given to another process
@@ -143,6 +144,7 @@ func TestBreaksDeadLock(t *testing.T) {
 
 // The lock of a living borg is never broken, nor one of which it is not known whether its holder lives.
 func TestNeverBreaksLivingLock(t *testing.T) {
+	t.Parallel()
 	oneBorg(t, func(t *testing.T, borg string) {
 		shared, single := newLockedSite(t, borg, "shared"), newLockedSite(t, borg, "single")
 		reused := sleeper(t)
@@ -188,6 +190,7 @@ func TestNeverBreaksLivingLock(t *testing.T) {
 
 // A borg that somebody runs by hand, or another user's borgcron does, keeps its lock.
 func TestNeverBreaksTheLockOfABorgByHand(t *testing.T) {
+	t.Parallel()
 	oneBorg(t, func(t *testing.T, borg string) {
 		users := map[string]*syscall.Credential{"the same user": nil}
 		if os.Getuid() == 0 {
@@ -330,6 +333,7 @@ func (s *site) ageCut(age time.Duration) {
 
 // unlock shows all, breaks what is dead, and more only by force.
 func TestUnlock(t *testing.T) {
+	t.Parallel()
 	oneBorg(t, func(t *testing.T, borg string) {
 		l := newLockedSite(t, borg, "shared")
 		if output := l.must("unlock", "home"); !strings.Contains(output, "nothing is locked") {
@@ -361,6 +365,7 @@ func TestUnlock(t *testing.T) {
 
 // While a run of ours is at work its lock is nobody's to break, not even by force.
 func TestUnlockWhileARunIsAtWork(t *testing.T) {
+	t.Parallel()
 	oneBorg(t, func(t *testing.T, borg string) {
 		l := newLockedSite(t, borg, "single")
 		l.write(20, 1<<20)

@@ -91,7 +91,10 @@ func (m *monitor) answers(status int) {
 
 // TestMonitors: with the real borg, a start is told under the lock and all else after it; a monitor that answers
 // 500, or hangs, or is away changes nothing and gets later what it missed; no address of one is ever shown.
-func TestMonitors(t *testing.T) { oneBorg(t, testMonitors) }
+func TestMonitors(t *testing.T) {
+	t.Parallel()
+	oneBorg(t, testMonitors)
+}
 
 func testMonitors(t *testing.T, borg string) {
 	s := newSite(t, borg, `

@@ -50,6 +50,7 @@ func missing(t *testing.T, what string) {
 
 // TestReal runs the scripts that need the real borg, with every version found.
 func TestReal(t *testing.T) {
+	t.Parallel()
 	for version, path := range borgs(t) {
 		t.Run(version, func(t *testing.T) {
 			testscript.Run(t, testscript.Params{

@@ -69,6 +69,7 @@ func eachBorg(t *testing.T, test func(t *testing.T, borg string)) {
 // After a cut in the middle of a first backup the retry sends only what is missing: what a checkpoint
 // holds is in the repository already.
 func TestRetrySendsOnlyWhatIsMissing(t *testing.T) {
+	t.Parallel()
 	eachBorg(t, func(t *testing.T, borg string) {
 		const file, files = 8 << 20, 12
 		r := newRemote(t, borg, "    checkpoint_interval: 1s\n    borg_options: {create: [--upload-buffer=1]}\n")
@@ -104,6 +105,7 @@ func TestRetrySendsOnlyWhatIsMissing(t *testing.T) {
 
 // A server that refuses is tried again; when it is back the next run goes well. Its location is never shown.
 func TestRemoteRefusedThenBack(t *testing.T) {
+	t.Parallel()
 	eachBorg(t, func(t *testing.T, borg string) {
 		r := newRemote(t, borg, "")
 		check(t, os.WriteFile(filepath.Join(r.home, "data", "a"), []byte("one"), 0o600))
@@ -128,6 +130,7 @@ func TestRemoteRefusedThenBack(t *testing.T) {
 // The connection is cut after the server has committed and before it could say so. The retry finds its name
 // taken by its own archive: the run has succeeded, with the figures of that archive.
 func TestCutAfterCommit(t *testing.T) {
+	t.Parallel()
 	eachBorg(t, func(t *testing.T, borg string) {
 		r := newRemote(t, borg, "")
 		check(t, os.WriteFile(filepath.Join(r.home, "data", "a"), []byte("one"), 0o600))

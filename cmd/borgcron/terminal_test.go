@@ -14,6 +14,7 @@ import (
 // On a terminal --progress keeps one line up to date, the log has colour and no date, and what is left in
 // the end are whole lines.
 func TestProgressOnTerminal(t *testing.T) {
+	t.Parallel()
 	tmux, err := exec.LookPath("tmux")
 	if err != nil {
 		missing(t, "no tmux; make setup gets one")
