@@ -18,7 +18,7 @@ type Standing struct {
 	Stale   bool   // the last success is too old, whatever the state is
 	Alarm   bool   // an alarm stands
 	Success time.Time
-	Unknown bool // nothing can be read of it: neither that it is stale nor that all is well
+	Well    bool // the state is ok or warning; neither this nor Failed where nothing is known
 }
 
 // Told is what the owner was told of a job on a repository, so that the same is not told again and again, and
@@ -32,7 +32,7 @@ type Told struct {
 // Run returns what is to be told after a run, the gravest first, and notes it as told. A run that failed is no sign
 // that all is well, even if the records could not be written and still say so.
 func (t *Told) Run(run Run, standing Standing, now time.Time) (news []News) {
-	standing.Failed = standing.Failed || run.Outcome == Failed || run.Outcome == Interrupted
+	standing.Well = standing.Well && run.Outcome != Failed && run.Outcome != Interrupted
 	switch {
 	case (run.Outcome == Failed || run.Outcome == Interrupted) && standing.Alarm:
 		news = t.trouble(NewsAlarm, run, now)
@@ -56,15 +56,12 @@ func (t *Told) Run(run Run, standing Standing, now time.Time) (news []News) {
 // well again.
 func (t *Told) Look(standing Standing) (news []News) {
 	switch {
-	case standing.Unknown:
 	case standing.Stale && !t.Stale:
 		t.Stale = true
 		return []News{NewsStale}
-	case !standing.Stale && !standing.Failed && (t.Stale || len(t.Troubles) > 0):
+	case standing.Well && (t.Stale || len(t.Troubles) > 0):
 		*t = Told{Lesser: t.Lesser}
 		return []News{NewsRecovered}
-	case !standing.Stale:
-		t.Stale = false
 	}
 	return nil
 }
@@ -85,6 +82,9 @@ func once(told *map[string]time.Time, news News, run Run, now time.Time) []News 
 		*told = map[string]time.Time{}
 	}
 	cause := string(news) + " " + cause(run)
+	if news == NewsAlarm {
+		cause = string(news) // it stands, whichever step finds it next
+	}
 	if _, known := (*told)[cause]; known {
 		return nil
 	}

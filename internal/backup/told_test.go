@@ -19,7 +19,7 @@ func TestTold(t *testing.T) {
 		Step: backup.Create, Outcome: backup.Warned, Report: backup.Report{Counts: map[backup.WarningKind]int{backup.Unreadable: 3}},
 	}}}
 	skipped := backup.Run{Outcome: backup.Skipped, Problem: "on battery, 12 %"}
-	fine, bad := backup.Standing{State: "ok"}, backup.Standing{State: "failed", Failed: true}
+	fine, bad := backup.Standing{State: "ok", Well: true}, backup.Standing{State: "failed", Failed: true}
 	stale := backup.Standing{State: "stale", Stale: true}
 	badAndStale := backup.Standing{State: "failed", Failed: true, Stale: true}
 	alarm := backup.Standing{State: "failed", Failed: true, Alarm: true}
@@ -50,6 +50,7 @@ func TestTold(t *testing.T) {
 		"an alarm is another thing than a failure": {
 			{0, ended(failed("LockTimeout")), bad, []backup.News{"failed"}},
 			{1, ended(failed("LockTimeout")), alarm, []backup.News{"alarm"}},
+			{1, ended(failed("Integrity")), alarm, nil},
 			{1, succeeded, fine, []backup.News{"recovered", "succeeded"}},
 		},
 		"a success that does not end the failure": {
@@ -86,7 +87,7 @@ func TestTold(t *testing.T) {
 		"records that could not be written": {
 			{0, ended(failed("LockTimeout")), fine, []backup.News{"failed"}},
 			{1, ended(failed("LockTimeout")), fine, nil},
-			{1, nil, backup.Standing{State: "never", Unknown: true}, nil},
+			{1, nil, backup.Standing{State: "never"}, nil},
 			{1, succeeded, fine, []backup.News{"recovered", "succeeded"}},
 		},
 		"a clock that was far ahead does not silence": {

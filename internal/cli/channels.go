@@ -2,7 +2,6 @@ package cli
 
 import (
 	"os"
-	"slices"
 
 	"borgcron/internal/backup"
 	"borgcron/internal/config"
@@ -42,18 +41,6 @@ func (env *environment) posts(loaded *config.Config, channels []config.NamedChan
 		})
 	}
 	return posts
-}
-
-// channelSecrets are the secrets that the channels of a configuration may read.
-func channelSecrets(channels []config.NamedChannel) []backup.Secret {
-	var secrets []backup.Secret
-	for _, channel := range channels {
-		secrets = append(secrets, channel.URL.Secret(), channel.Token.Secret(), channel.Password.Secret())
-		for _, header := range channel.Headers {
-			secrets = append(secrets, header.Secret())
-		}
-	}
-	return slices.DeleteFunc(secrets, backup.Secret.IsZero)
 }
 
 // channel is one that the configuration describes. What it starts gets the environment of the user's own commands.

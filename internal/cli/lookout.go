@@ -24,7 +24,8 @@ func (env *environment) lookOut(ctx context.Context, names []string, repository 
 	}
 	defer parts.close()
 	dispatcher := env.newDispatcher(loaded, parts)
-	code := configurationCode(loaded)
+	start := &start{env, loaded, parts, chosen}
+	code := worseCode(configurationCode(loaded), start.sayUnknown())
 	for i := range chosen.jobs {
 		job := &chosen.jobs[i]
 		for _, repository := range job.Repositories {

@@ -32,7 +32,8 @@ func newNotifyCommand(env *environment) *cobra.Command {
 		Long: `notify shows the channels of the configuration, what each is told, and which messages wait for it because it
 could not be reached. With --test it sends a test message to each of them, or to those named, now.
 
-Exit codes: 0 all well, 2 a channel could not be reached, 64 no such channel, 78 the configuration is wrong.`,
+Exit codes: 0 all well, 1 a channel is left out because of a mistake, 2 a channel could not be reached, 64 no such
+channel, 78 the configuration is wrong.`,
 		Example: `  borgcron notify
   borgcron notify --test
   borgcron notify --test mail`,
@@ -65,12 +66,22 @@ func chooseChannels(loaded *config.Config, names []string) ([]config.NamedChanne
 	var chosen []config.NamedChannel
 	for _, name := range names {
 		i := slices.Index(known, name)
+		if i < 0 && isLeftOut(loaded, name) {
+			return nil, exitError{exitConfig, fmt.Errorf("channel %s has a mistake and is left out; see: borgcron config check", name)}
+		}
 		if i < 0 {
 			return nil, usage("there is no channel %q%s", name, didYouMean(name, known))
 		}
 		chosen = append(chosen, loaded.Notify[i])
 	}
 	return chosen, nil
+}
+
+// isLeftOut tells whether a channel stands in the configuration, with a mistake.
+func isLeftOut(loaded *config.Config, name string) bool {
+	return slices.ContainsFunc(loaded.Errors, func(m config.Mistake) bool {
+		return m.Scope.Part == config.InChannel && slices.Contains(m.Scope.Names, name)
+	})
 }
 
 func channelNames(loaded *config.Config) []string {
@@ -111,8 +122,11 @@ func (env *environment) testChannels(ctx context.Context, loaded *config.Config,
 		}
 		fmt.Fprintf(env.Stdout, "%s: %s\n", post.Name, answer)
 	}
-	if errors.Join(answers...) != nil || len(loaded.Errors) > 0 && configurationCode(loaded) != 0 {
+	if errors.Join(answers...) != nil {
 		return exitError{code: exitFailed}
+	}
+	if len(channels) == len(loaded.Notify) { // all: then those that are left out are missed
+		return codeError(configurationCode(loaded))
 	}
 	return nil
 }

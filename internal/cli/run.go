@@ -144,6 +144,16 @@ func (s *start) publish(ctx context.Context, dispatcher *notify.Dispatcher) {
 	dispatcher.Deliver(ctx)
 }
 
+// tellUnplaced tells of a job that has no usable repository, so that there is no run of it.
+func (s *start) tellUnplaced(ctx context.Context, dispatcher *notify.Dispatcher, job *backup.Job) {
+	now := s.env.Now()
+	run := backup.Run{Job: job.Name, Repository: job.Name, Outcome: backup.Failed, Started: now, Ended: now, Problem: "configuration: " + job.Problem}
+	event := backup.Event{Kind: backup.RunEnded, Time: now, Run: run, Target: backup.Target{Job: job, Repository: backup.Repository{}}}
+	if err := dispatcher.Observe(ctx, event); err != nil {
+		s.env.Log.Warn("telling of it", "job", job.Name, "error", err)
+	}
+}
+
 // perform runs the chosen jobs and turns the worst outcome into the exit code.
 func (s *start) perform(ctx context.Context, options runner.Options, json bool) error {
 	dispatcher := s.env.newDispatcher(s.loaded, s.parts)
@@ -163,6 +173,9 @@ func (s *start) perform(ctx context.Context, options runner.Options, json bool) 
 			code = worseCode(code, runner.ExitCode(result.Outcome))
 			done := result.Outcome == backup.Succeeded || result.Outcome == backup.Warned
 			whole = whole && (done || ctx.Err() == nil)
+		}
+		if len(job.Repositories) == 0 {
+			s.tellUnplaced(ctx, dispatcher, job)
 		}
 		if len(results) > 0 {
 			dispatcher.Deliver(ctx)

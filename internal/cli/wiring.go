@@ -205,14 +205,8 @@ func (env *environment) readConfig() (*config.Config, error) {
 // secretVariables are the names of variables that hold secrets of ours: hooks do not get them. A passphrase
 // such as ${NAME} in the file came out of one as well.
 func (env *environment) secretVariables(loaded *config.Config) []string {
-	secrets := channelSecrets(loaded.Notify)
-	for _, job := range loaded.Jobs {
-		for _, repository := range job.Repositories {
-			secrets = append(secrets, repository.Passphrase)
-		}
-	}
 	var names []string
-	for _, secret := range secrets {
+	for _, secret := range loaded.Secrets {
 		for _, variable := range env.Environ {
 			name, value, _ := strings.Cut(variable, "=")
 			if name == secret.Env || secret.Text != "" && value == secret.Text {

@@ -18,6 +18,10 @@ func (l *loader) decodeChannels() {
 		fillKeys(node, reflect.TypeFor[Channel]())
 		channel := NamedChannel{Name: name}
 		l.decode(node, &channel.Channel, path...)
+		l.config.Secrets = append(l.config.Secrets, channel.URL.Secret(), channel.Token.Secret(), channel.Password.Secret())
+		for _, header := range channel.Headers {
+			l.config.Secrets = append(l.config.Secrets, header.Secret())
+		}
 		l.checkChannel(key, node, channel, path)
 		l.config.Notify = append(l.config.Notify, channel)
 	}

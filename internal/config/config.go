@@ -21,6 +21,7 @@ type Config struct {
 	Jobs    []backup.Job // complete, in the order of the files; one with a mistake has its Problem set
 	Notify  []NamedChannel
 	Metrics Metrics
+	Secrets []backup.Secret // all that are named anywhere, also where a mistake keeps them from being used
 	// Errors and Warnings are in the order of the files and their lines.
 	Errors, Warnings []Mistake
 

@@ -36,6 +36,7 @@ func (l *loader) repository(name string, tree *yaml.Node, path []string) *reposi
 	fillKeys(tree, reflect.TypeFor[Repository]())
 	var file Repository
 	l.decode(tree, &file, path...)
+	l.config.Secrets = append(l.config.Secrets, file.Passphrase.Secret())
 	r := &repository{tree: tree, path: path, result: backup.Repository{
 		Name:        name,
 		Location:    string(file.Location),

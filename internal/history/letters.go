@@ -133,7 +133,8 @@ func (s *Store) WaitingLetters(ctx context.Context) (waiting []Waiting, err erro
 		if err != nil || !known {
 			return err
 		}
-		return each(ctx, tx, "SELECT channel, count(*), min(made), max(problem) FROM letters GROUP BY channel ORDER BY channel", nil,
+		return each(ctx, tx, `SELECT channel, count(*), min(made), coalesce((SELECT problem FROM letters tried WHERE tried.channel = letters.channel AND tries > 0
+			ORDER BY id LIMIT 1), '') FROM letters GROUP BY channel ORDER BY channel`, nil,
 			func(scan func(...any) error) error {
 				var w Waiting
 				var since int64

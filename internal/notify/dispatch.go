@@ -55,16 +55,26 @@ type Dispatcher struct {
 	Now      func() time.Time
 	Log      *slog.Logger
 
-	spare  Memory          // for what the outbox would not take: better told and perhaps lost than not told at all
-	starts sync.WaitGroup  // messages of starts that are on their way
-	down   map[string]bool // channels that could not be reached: this process does not try them again
+	spare  Memory                     // for what the outbox would not take: better told and perhaps lost than not told at all
+	starts sync.WaitGroup             // messages of starts that are on their way
+	before map[string]backup.Standing // how those at work stood before, by topic
+
+	mu   sync.Mutex
+	down map[string]bool // channels that could not be reached: this process does not try them again
 }
+
+// topic is what messages about a job on a repository have in common.
+func topic(t backup.Target) string { return t.Job.Name + " " + t.Repository.Key() }
 
 // Observe takes note of what a run's event makes worth telling. Only the start of a run is told at once;
 // all else is kept and waits for Deliver, so that nothing is sent while a lock is held.
 func (d *Dispatcher) Observe(ctx context.Context, e backup.Event) error {
 	switch e.Kind {
 	case backup.RunStarted:
+		if d.before == nil {
+			d.before = map[string]backup.Standing{}
+		}
+		d.before[topic(e.Target)] = d.Standing(e.Target)
 		d.start(ctx, e)
 	case backup.RunEnded:
 		return d.runEnded(ctx, e)
@@ -76,7 +86,7 @@ func (d *Dispatcher) Observe(ctx context.Context, e backup.Event) error {
 func (d *Dispatcher) start(ctx context.Context, e backup.Event) {
 	for _, post := range d.posts(e.Target) {
 		starter, ok := post.Channel.(Starter)
-		if !ok {
+		if !ok || d.isDown(post) {
 			continue
 		}
 		message := Message{Time: e.Time, Host: d.Host, Job: e.Run.Job, Repository: e.Run.Repository, RunID: e.Run.ID}
@@ -85,6 +95,9 @@ func (d *Dispatcher) start(ctx context.Context, e backup.Event) {
 			defer cancel()
 			if err := starter.Start(ctx, message); err != nil {
 				d.Log.Info("the start could not be told", "channel", post.Name, "error", err)
+			}
+			if ctx.Err() != nil {
+				d.setDown(post)
 			}
 		})
 	}
@@ -97,6 +110,13 @@ func (d *Dispatcher) runEnded(ctx context.Context, e backup.Event) error {
 	standing := d.Standing(e.Target)
 	return d.tell(ctx, e.Target, func(told *backup.Told) tidings {
 		news := told.Run(e.Run, standing, d.Now())
+		if before := d.before[topic(e.Target)]; standing.Well && (before.Failed || before.Stale) && !slices.Contains(news, backup.NewsRecovered) {
+			i := len(news) // what was told of it then is not known any more
+			if e.Run.Outcome == backup.Succeeded {
+				i = slices.Index(news, backup.NewsSucceeded)
+			}
+			news = slices.Insert(news, i, backup.NewsRecovered)
+		}
 		again := slices.Contains(news, backup.NewsRecovered)
 		return tidings{news, outcomeNews(e.Run.Outcome, standing), func(event backup.News) Message {
 			return d.ofRun(e, event, again, standing)
@@ -121,8 +141,9 @@ type tidings struct {
 
 // outcomeNews is what an outcome is as news.
 func outcomeNews(outcome backup.Outcome, standing backup.Standing) backup.News {
+	well := outcome == backup.Succeeded || outcome == backup.Warned
 	switch {
-	case !outcome.Ran():
+	case !outcome.Ran(), well && (standing.Failed || standing.Stale): // a step went well, and there still is no backup
 		return backup.NewsSkipped
 	case outcome == backup.Succeeded:
 		return backup.NewsSucceeded
@@ -147,9 +168,11 @@ func (d *Dispatcher) tell(ctx context.Context, t backup.Target, decide func(*bac
 			}
 			body, err := json.Marshal(tidings.compose(event))
 			failures = append(failures, err)
-			letters = append(letters, backup.Letter{
-				Channel: post.Name, Topic: t.Job.Name + " " + t.Repository.Key(), Newest: post.Newest, Made: d.Now(), Body: body,
-			})
+			topic := topic(t)
+			if event == backup.NewsSkipped { // it takes no failure's place, and no success's
+				topic += " skipped"
+			}
+			letters = append(letters, backup.Letter{Channel: post.Name, Topic: topic, Newest: post.Newest, Made: d.Now(), Body: body})
 		}
 		return letters
 	}
@@ -195,8 +218,10 @@ func (d *Dispatcher) Deliver(ctx context.Context) (unreached int) {
 	failures := make([]error, len(d.Posts))
 	var all sync.WaitGroup
 	for i, post := range d.Posts {
-		if !d.down[post.Name] {
-			all.Go(func() { failures[i] = d.deliverTo(ctx, post) })
+		if !d.isDown(post) {
+			all.Go(func() {
+				failures[i] = errors.Join(d.deliverFrom(ctx, d.Outbox, post), d.deliverFrom(ctx, &d.spare, post))
+			})
 		}
 	}
 	all.Wait()
@@ -208,13 +233,31 @@ func (d *Dispatcher) Deliver(ctx context.Context) (unreached int) {
 			d.Log.Debug("a message waits until somebody can see it", "channel", d.Posts[i].Name)
 			continue
 		}
-		if d.down == nil {
-			d.down = map[string]bool{}
+		d.setDown(d.Posts[i])
+		said := "a message could not be delivered; it is kept and sent later"
+		if d.spare.waits(d.Posts[i].Name) {
+			said = "a message could not be delivered, and cannot be kept"
 		}
-		d.down[d.Posts[i].Name] = true
-		d.Log.Warn("a message could not be delivered; it is kept and sent later", "channel", d.Posts[i].Name, "error", err)
+		d.Log.Warn(said, "channel", d.Posts[i].Name, "error", err)
 	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	return len(d.down)
+}
+
+func (d *Dispatcher) isDown(post Post) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.down[post.Name]
+}
+
+func (d *Dispatcher) setDown(post Post) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.down == nil {
+		d.down = map[string]bool{}
+	}
+	d.down[post.Name] = true
 }
 
 // hurry returns a context that outlives the end of ctx by a little: that we are being ended is itself worth telling.
@@ -230,15 +273,13 @@ func hurry(ctx context.Context) (context.Context, context.CancelFunc) {
 	}
 }
 
-// deliverTo delivers what waits for a channel.
-func (d *Dispatcher) deliverTo(ctx context.Context, post Post) error {
-	return errors.Join(d.deliverFrom(ctx, d.Outbox, post), d.deliverFrom(ctx, &d.spare, post))
-}
-
+// deliverFrom delivers what waits for a channel in an outbox. An error says that the channel could not be reached; an
+// outbox that fails is no fault of the channel's.
 func (d *Dispatcher) deliverFrom(ctx context.Context, outbox Outbox, post Post) error {
 	letters, err := outbox.Claim(ctx, post.Name, d.Now().Add(2*deliverTimeout))
 	if err != nil {
-		return err
+		d.Log.Warn("the messages that wait cannot be read", "channel", post.Name, "error", err)
+		return nil
 	}
 	var failure error
 	away := false // those that come after wait
@@ -257,7 +298,7 @@ func (d *Dispatcher) deliverFrom(ctx context.Context, outbox Outbox, post Post) 
 			}
 		}
 		if err := outbox.Settle(context.WithoutCancel(ctx), letter); err != nil {
-			return errors.Join(failure, err)
+			d.Log.Warn("a message may be sent twice", "channel", post.Name, "error", err)
 		}
 	}
 	return failure

@@ -22,7 +22,7 @@ type Memory struct {
 func (m *Memory) Tell(_ context.Context, t backup.Target, decide func(*backup.Told) []backup.Letter) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	key := t.Job.Name + " " + t.Repository.Key()
+	key := topic(t)
 	if m.told == nil {
 		m.told = map[string]*backup.Told{}
 	}
@@ -62,4 +62,10 @@ func (m *Memory) Settle(_ context.Context, letter backup.Letter) error {
 		m.letters[i] = letter
 	}
 	return nil
+}
+
+// waits tells whether a channel has letters here.
+func (m *Memory) waits(channel string) bool {
+	letters, _ := m.Claim(context.Background(), channel, time.Time{})
+	return len(letters) > 0
 }

@@ -25,6 +25,9 @@ func (d *Dispatcher) ofRun(e backup.Event, event backup.News, again bool, standi
 	m.Time, m.RunID, m.Outcome, m.Exit = run.Ended, run.ID, run.Outcome.String(), d.Exit(run.Outcome)
 	m.Problem = backup.CleanLine(run.Problem, mostLine)
 	m.Run, _ = json.Marshal(d.Row(run)) // a row of ours is always JSON
+	if event == backup.NewsSkipped && run.Outcome.Ran() {
+		m.Title = title(m, "is still "+standing.State)
+	}
 	create := run.Result(backup.Create)
 	if create != nil && create.Report.Archive != nil {
 		m.Archive = backup.Clean(create.Report.Archive.Name)
@@ -66,7 +69,7 @@ func (d *Dispatcher) message(t backup.Target, event backup.News, standing backup
 		Event: event, Time: d.Now(), Host: d.Host, Job: t.Job.Name, Repository: t.Job.RepositoryName(t.Repository), State: standing.State,
 		Run: json.RawMessage("null"),
 	}
-	m.Title = title(m)
+	m.Title = title(m, whats[event])
 	return m
 }
 
@@ -82,12 +85,12 @@ var whats = map[backup.News]string{
 	backup.NewsTest:      "is tested",
 }
 
-func title(m Message) string {
+func title(m Message, what string) string {
 	name := m.Job
 	if m.Repository != m.Job {
 		name += " on " + m.Repository
 	}
-	return backup.CleanLine(fmt.Sprintf("%s: backup of %s %s", m.Host, name, whats[m.Event]), mostTitle)
+	return backup.CleanLine(fmt.Sprintf("%s: backup of %s %s", m.Host, name, what), mostTitle)
 }
 
 // TestMessage is what is sent to see whether a channel works.
@@ -115,7 +118,7 @@ func figures(run backup.Run) string {
 
 func lastSuccess(standing backup.Standing, now time.Time) string {
 	if standing.Success.IsZero() {
-		return "There is no successful backup yet."
+		return "No successful backup is on record."
 	}
 	return fmt.Sprintf("The last success was %s, at %s.",
 		humanize.RelTime(standing.Success, now, "ago", "ahead"), standing.Success.Local().Format("2006-01-02 15:04"))
@@ -124,6 +127,8 @@ func lastSuccess(standing backup.Standing, now time.Time) string {
 // hint says what to do.
 func hint(event backup.News, m Message) []string {
 	switch {
+	case strings.HasPrefix(m.Problem, "configuration:"):
+		return []string{"Try: borgcron config check"}
 	case event == backup.NewsStale:
 		return []string{"Try: borgcron status " + m.Job, "Try: borgcron run " + m.Job}
 	case event == backup.NewsAlarm:
