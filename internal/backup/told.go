@@ -41,7 +41,7 @@ func (t *Told) Run(run Run, standing Standing, now time.Time) (news []News) {
 	case run.Outcome == Warned:
 		news = t.lesser(NewsWarning, run, now)
 	}
-	news = append(news, t.Look(standing)...)
+	news = append(news, t.Look(standing, now)...)
 	switch run.Outcome {
 	case Succeeded:
 		t.Lesser = nil
@@ -53,9 +53,15 @@ func (t *Told) Run(run Run, standing Standing, now time.Time) (news []News) {
 }
 
 // Look returns what is to be told although no run ended: that the job has become stale, once, and that all is
-// well again.
-func (t *Told) Look(standing Standing) (news []News) {
+// well again; and that it has failed, if nobody was told, as when the power failed before.
+func (t *Told) Look(standing Standing, now time.Time) (news []News) {
 	switch {
+	case standing.Failed && len(t.Troubles) == 0:
+		t.Troubles = map[string]time.Time{"": now}
+		if standing.Alarm {
+			return []News{NewsAlarm}
+		}
+		return []News{NewsFailed}
 	case standing.Stale && !t.Stale:
 		t.Stale = true
 		return []News{NewsStale}
@@ -104,6 +110,9 @@ func cause(run Run) string {
 		}
 		if n := len(step.Failures); n > 0 && step.Failures[n-1].ID != "" {
 			return string(step.Step) + " " + step.Failures[n-1].ID
+		}
+		if step.Command != "" { // what a hook prints may be different each time
+			return string(step.Step) + " " + withoutNumbers(step.Command)
 		}
 		if len(step.Report.Counts) > 0 && !step.Breached {
 			return string(step.Step) + " " + kinds(step.Report.Counts)

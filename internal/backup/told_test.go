@@ -15,6 +15,11 @@ func TestTold(t *testing.T) {
 			{Step: backup.Create, Outcome: backup.Failed, Failures: []backup.Attempt{{ID: id}}},
 		}}
 	}
+	hooked := func(problem string) backup.Run {
+		return backup.Run{Outcome: backup.Failed, Steps: []backup.StepResult{
+			{Step: backup.Before, Outcome: backup.Failed, Command: "mount x", Problem: problem, Failures: []backup.Attempt{{}}},
+		}}
+	}
 	warned := backup.Run{Outcome: backup.Warned, Steps: []backup.StepResult{{
 		Step: backup.Create, Outcome: backup.Warned, Report: backup.Report{Counts: map[backup.WarningKind]int{backup.Unreadable: 3}},
 	}}}
@@ -78,6 +83,18 @@ func TestTold(t *testing.T) {
 			{1, ended(failed("LockTimeout")), badAndStale, []backup.News{"stale"}},
 			{1, ended(warned), fine, []backup.News{"warning", "recovered"}},
 		},
+		"failed and nobody was told": {
+			{0, nil, bad, []backup.News{"failed"}},
+			{1, nil, bad, nil},
+			{1, ended(skipped), bad, []backup.News{"skipped"}},
+			{1, ended(skipped), alarm, nil},
+			{1, succeeded, fine, []backup.News{"recovered", "succeeded"}},
+			{1, nil, alarm, []backup.News{"alarm"}},
+		},
+		"a hook that prints something else each time": {
+			{0, ended(hooked("1")), bad, []backup.News{"failed"}},
+			{1, ended(hooked("two")), bad, nil},
+		},
 		"warnings": {
 			{0, ended(warned), fine, []backup.News{"warning"}},
 			{1, ended(warned), fine, nil},
@@ -103,7 +120,7 @@ func TestTold(t *testing.T) {
 				now = now.Add(time.Duration(o.hours * float64(time.Hour)))
 				var got []backup.News
 				if o.run == nil {
-					got = told.Look(o.standing)
+					got = told.Look(o.standing, now)
 				} else {
 					got = told.Run(*o.run, o.standing, now)
 				}

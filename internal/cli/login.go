@@ -40,13 +40,13 @@ func (env *environment) noticeLines() []string {
 		}
 	}
 	loaded, err := env.readConfig()
-	switch {
-	case err != nil && named:
-		return []string{"borgcron: configuration: it cannot be read; try: borgcron config check"}
-	case err == nil:
+	if err == nil {
 		if lines, found := notice.Read(env.stateFolders(loaded), env.Now()); found {
 			return lines
 		}
+	}
+	if err != nil && named || err == nil && loaded.Fatal() {
+		return []string{"borgcron: configuration: it cannot be read; try: borgcron config check"}
 	}
 	return []string{"borgcron: no backup has been recorded on this machine"}
 }

@@ -26,6 +26,9 @@ func (env *environment) lookOut(ctx context.Context, names []string, repository 
 	dispatcher := env.newDispatcher(loaded, parts)
 	start := &start{env, loaded, parts, chosen}
 	code := worseCode(configurationCode(loaded), start.sayUnknown())
+	if parts.history == nil { // it was said; what was told before is not known
+		code = worseCode(code, exitWarning)
+	}
 	for i := range chosen.jobs {
 		job := &chosen.jobs[i]
 		for _, repository := range job.Repositories {

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"borgcron/internal/process"
 )
@@ -38,19 +40,19 @@ func (d *Desktop) Deliver(ctx context.Context, m Message) error {
 	if err != nil {
 		return err
 	}
-	var failures []error
-	for _, user := range users {
-		if err := d.showAs(ctx, user, m); err != nil {
-			failures = append(failures, err)
-		}
+	answers := make([]error, len(users))
+	var all sync.WaitGroup
+	for i, user := range users { // at the same time: one whose screen hangs keeps nothing from the others
+		all.Go(func() { answers[i] = d.showAs(ctx, user, m) })
 	}
+	all.Wait()
 	switch {
 	case len(users) == 0:
 		return ErrNobody
-	case len(failures) == len(users):
-		return failures[0]
+	case slices.Contains(answers, nil):
+		return nil
 	}
-	return nil
+	return answers[0]
 }
 
 func (d *Desktop) runtimeDir(uid int) string {

@@ -106,6 +106,8 @@ func noBus(err error) error {
 		return ErrNobody
 	case errors.As(err, &refused) && (refused.Name == "org.freedesktop.DBus.Error.ServiceUnknown" || refused.Name == "org.freedesktop.DBus.Error.NameHasNoOwner"):
 		return ErrNobody
+	case errors.As(err, &refused) && strings.HasPrefix(refused.Name, "org.freedesktop.DBus.Error.Spawn."): // a bus without a screen
+		return ErrNobody
 	case errors.As(err, &refused):
 		return errors.New("D-Bus refused: " + refused.Name)
 	case errors.Is(err, syscall.EACCES): // another user's

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -128,7 +129,7 @@ func (d *Dispatcher) runEnded(ctx context.Context, e backup.Event) error {
 func (d *Dispatcher) Look(ctx context.Context, t backup.Target) error {
 	standing := d.Standing(t)
 	return d.tell(ctx, t, func(told *backup.Told) tidings {
-		return tidings{told.Look(standing), "", func(event backup.News) Message { return d.ofLook(t, event, standing) }}
+		return tidings{told.Look(standing, d.Now()), "", func(event backup.News) Message { return d.ofLook(t, event, standing) }}
 	})
 }
 
@@ -168,6 +169,7 @@ func (d *Dispatcher) tell(ctx context.Context, t backup.Target, decide func(*bac
 			}
 			body, err := json.Marshal(tidings.compose(event))
 			failures = append(failures, err)
+			body = withoutLocation(body, t)
 			topic := topic(t)
 			if event == backup.NewsSkipped { // it takes no failure's place, and no success's
 				topic += " skipped"
@@ -181,6 +183,23 @@ func (d *Dispatcher) tell(ctx context.Context, t backup.Target, decide func(*bac
 		failures = append(failures, d.spare.Tell(ctx, t, write))
 	}
 	return errors.Join(append(failures, err)...)
+}
+
+// shortLocation is too short to be looked for: it would be found in other words.
+const shortLocation = 4
+
+// withoutLocation says the name of the repository wherever a hook has printed where it is: that does not leave the
+// machine. Borg's own words come without it.
+func withoutLocation(body []byte, t backup.Target) []byte {
+	location, err := json.Marshal(t.Repository.Location)
+	if err != nil || len(t.Repository.Location) < shortLocation {
+		return body
+	}
+	name, err := json.Marshal(t.Job.RepositoryName(t.Repository))
+	if err != nil {
+		return body
+	}
+	return bytes.ReplaceAll(body, location[1:len(location)-1], name[1:len(name)-1])
 }
 
 // takes returns the gravest of the news that the channel takes, "" if it takes none.

@@ -74,7 +74,7 @@ func dispatcher(standing *backup.Standing, posts ...notify.Post) *notify.Dispatc
 
 func ended(outcome backup.Outcome) backup.Event {
 	return backup.Event{Kind: backup.RunEnded, Target: target(), Run: backup.Run{
-		ID: "20261123T0230-ab", Job: "home", Repository: "nas", Outcome: outcome, Problem: "it went wrong", Ended: time.Now(),
+		ID: "20261123T0230-ab", Job: "home", Repository: "nas", Outcome: outcome, Problem: "it went wrong on /mnt/nas", Ended: time.Now(),
 	}}
 }
 

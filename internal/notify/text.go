@@ -57,7 +57,7 @@ func (d *Dispatcher) ofLook(t backup.Target, event backup.News, standing backup.
 	m := d.message(t, event, standing)
 	m.Problem = backup.CleanLine(standing.Problem, mostLine)
 	lines := []string{m.Problem, lastSuccess(standing, m.Time)}
-	if event == backup.NewsStale {
+	if event != backup.NewsRecovered {
 		lines = append(lines, hint(event, m)...)
 	}
 	m.Text = text(lines)
@@ -131,6 +131,10 @@ func hint(event backup.News, m Message) []string {
 		return []string{"Try: borgcron config check"}
 	case event == backup.NewsStale:
 		return []string{"Try: borgcron status " + m.Job, "Try: borgcron run " + m.Job}
+	case event == backup.NewsAlarm && m.RunID == "":
+		return []string{"Nothing is deleted there until it is settled.", "Try: borgcron ack " + m.Job}
+	case m.RunID == "":
+		return []string{"Try: borgcron history " + m.Job}
 	case event == backup.NewsAlarm:
 		return []string{"Nothing is deleted there until it is settled.", "Try: borgcron history --run " + m.RunID, "Try: borgcron ack " + m.Job}
 	}
