@@ -25,10 +25,11 @@ func (r *row) create(ctx context.Context) {
 		r.refuse(ctx, backup.Create, due.Reason, backup.Failed, reason)
 		return
 	}
-	began := r.Now()
 	if r.archive == "" {
-		r.archive = r.archiveName(began)
+		r.awaitNextSecond(ctx)
+		r.archive = r.archiveName(r.Now())
 	}
+	began := r.Now()
 	archive := r.archive
 	lost := false
 	result := r.step(ctx, backup.Create, due.Reason, r.job.Retry.Retries,
@@ -55,6 +56,22 @@ func (r *row) noRoom(ctx context.Context) string {
 		r.Log.Warn("looking how much space is free", "job", r.job.Name, "repository", r.run.Repository, "error", err)
 	}
 	return reason
+}
+
+// awaitNextSecond waits until the second is over in which the job's last archive was begun: borg 1.x takes a name once
+// only, and most names have seconds and nothing finer.
+func (r *row) awaitNextSecond(ctx context.Context) {
+	now := r.Now()
+	wait := r.last.Done[backup.Create].Truncate(time.Second).Add(time.Second).Sub(now)
+	if wait <= 0 || wait > time.Second { // more: the clock was set back
+		return
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done(): // the step itself finds that
+	}
 }
 
 // archiveName is the archive's name, made once a run: all repositories get the same.
