@@ -16,8 +16,9 @@ var layers = map[string]int{
 	"machine": -1, // facts, which L0 may need
 	"notice":  -1, // what is shown at login
 	"bustest": -1, // for tests alone
+	"dbtest":  -1,
 	"backup":  0, "process": 0, "lock": 0, "retry": 0,
-	"alarm": 1, "borg": 1, "condition": 1, "history": 1, "hook": 1, "inhibit": 1, "metrics": 1, "notify": 1, "runner": 1, "secret": 1, "sizes": 1, "status": 1,
+	"alarm": 1, "borg": 1, "condition": 1, "dump": 1, "history": 1, "hook": 1, "inhibit": 1, "metrics": 1, "notify": 1, "runner": 1, "secret": 1, "sizes": 1, "status": 1,
 	"config": 2,
 	"cli":    3,
 	"main":   4,
@@ -31,7 +32,7 @@ var reserved = map[string]struct {
 	by  []string
 	why string
 }{
-	"os/exec":                    {[]string{"process", "bench", "bustest", "chaos"}, "package process runs programs, so that none can hang or flood"},
+	"os/exec":                    {[]string{"process", "bench", "bustest", "chaos", "dbtest"}, "package process runs programs, so that none can hang or flood"},
 	"html/template":              {nil, "it makes the linker keep every exported method: 3 MB"},
 	"text/template":              {nil, "it makes the linker keep every exported method: 3 MB"},
 	"github.com/spf13/cobra/doc": {nil, "it belongs into a generator"},

@@ -12,17 +12,19 @@ type Step string
 
 // The steps of a run, in the order in which they come.
 const (
-	Before  Step = "before" // the user's `before` hooks
-	Dump    Step = "dump"   // the databases
-	Create  Step = "create"
-	Check   Step = "check"
-	Verify  Step = "verify"
-	Prune   Step = "prune"
-	Compact Step = "compact"
-	After   Step = "after" // the user's `after` hooks
+	Before     Step = "before" // the user's `before` hooks
+	Dump       Step = "dump"   // the databases
+	Create     Step = "create"
+	Check      Step = "check"
+	Verify     Step = "verify"
+	Prune      Step = "prune"
+	PruneDumps Step = "prune-dumps" // prune, of the archives of dumps
+	Compact    Step = "compact"
+	After      Step = "after" // the user's `after` hooks
 )
 
-// Steps are the steps that the owner can name with --only and --skip, in their order.
+// Steps are the steps that the owner can name with --only and --skip, in their order. Dumps belong to create, the prune of
+// their archives to prune.
 var Steps = []Step{Create, Check, Verify, Prune, Compact}
 
 // WarningKind names what a warning is about, as in the configuration's `tolerate`.
@@ -60,6 +62,7 @@ type Report struct {
 	DeduplicatedSize int64 // what this archive added
 	RepositorySize   int64 // unique compressed bytes of the whole repository
 	Kept, Deleted    []Archive
+	Dumps            []DatabaseDump // dump: what was made, and what was left out
 	// CheckedRepository tells that a check covered the repository part as a whole.
 	CheckedRepository bool
 	// CheckedAll tells that it covered all archives and their data as well.

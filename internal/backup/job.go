@@ -148,15 +148,6 @@ type Hook struct {
 	States  []Outcome     // After: only for these; empty: all
 }
 
-// Database is a database, or several, to dump.
-type Database struct {
-	Type, Host, User, Format, Path, Program, RunAs, Container string
-	Port                                                      int
-	Names, Exclude, Options                                   []string
-	Password                                                  Secret
-	Warn                                                      bool // on_error: warn
-}
-
 // PruneRule is when and what prune does.
 type PruneRule struct {
 	Every   Every
@@ -250,5 +241,9 @@ func (j *Job) RepositoryName(r Repository) string {
 func (j *Job) Roots() []string {
 	roots := make([]string, 0, len(j.Sources)+len(j.OptionalSources)+len(j.Bootstrap))
 	roots = append(roots, j.Sources...)
-	return append(roots, j.OptionalSources...)
+	roots = append(roots, j.OptionalSources...)
+	if j.Spooled() {
+		roots = append(roots, j.Spool)
+	}
+	return roots
 }

@@ -20,7 +20,8 @@ type Last struct {
 	Refused      string             `json:"refused"`       // why the last prune was not started although it was due
 	Allowed      bool               `json:"allowed"`       // the owner has acknowledged that: the next prune is started
 	Empty        bool               `json:"empty"`         // our init made the repository, nothing was in it before
-	Shared       Shared             `json:"-"`             // of the repository, whichever job learned it
+	Dumps        LastDumps          `json:"dumps"`
+	Shared       Shared             `json:"-"` // of the repository, whichever job learned it
 }
 
 // Shared is what the records know of a repository, the same for all its jobs.
@@ -57,11 +58,16 @@ type Listing struct {
 const ListingLifetime = 7 * 24 * time.Hour
 
 // Known tells whether the list of archives can be relied on.
-func (l *Last) Known(now time.Time) bool {
-	if l.Listing == nil || l.Open != "" {
+func (l *Last) Known(now time.Time) bool { return l.Open == "" && l.Listing.fresh(now) }
+
+// KnownDumps tells the same of the list of archives of dumps.
+func (l *Last) KnownDumps(now time.Time) bool { return l.Open == "" && l.Dumps.Listing.fresh(now) }
+
+func (l *Listing) fresh(now time.Time) bool {
+	if l == nil {
 		return false
 	}
-	age := now.Sub(l.Listing.Learned)
+	age := now.Sub(l.Learned)
 	return age >= 0 && age < ListingLifetime
 }
 
@@ -84,10 +90,14 @@ func (l *Last) End(job *Job, result StepResult) {
 	}
 	l.endCut(result, ok)
 	switch result.Step {
+	case Dump:
+		l.endDumps(job, result, ok)
 	case Create:
 		l.endCreate(job, result, ok)
 	case Prune:
-		l.endPrune(result, ok)
+		l.endPrune(result, ok, &l.Listing, &l.Refused, &l.Allowed)
+	case PruneDumps:
+		l.endPrune(result, ok, &l.Dumps.Listing, &l.Dumps.Refused, &l.Dumps.Allowed)
 	case Compact:
 		if ok {
 			l.Shared.Deleted = false
@@ -102,9 +112,13 @@ func (l *Last) End(job *Job, result StepResult) {
 // EndRun folds the end of a whole run into the knowledge: runs in a row that failed before their create
 // was done make the next one wait longer.
 func (l *Last) EndRun(run Run) {
-	create := run.Result(Create)
+	made := run.Archived()
+	dumps := run.Result(Dump)
 	switch {
-	case create != nil && (create.Outcome == Succeeded || create.Outcome == Warned):
+	case dumps != nil && dumps.Outcome == Failed:
+		l.Failures++
+		l.FailedEnded = run.Ended
+	case made != nil && (made.Outcome == Succeeded || made.Outcome == Warned):
 		l.Failures = 0
 	case run.Outcome == Failed:
 		l.Failures++
@@ -136,14 +150,19 @@ func (l *Last) endCut(result StepResult, ok bool) {
 // Acknowledge settles what a guard holds back: the archive that breached it is the measure from now on, and a
 // prune that was refused may be started. It tells whether there was anything to settle.
 func (l *Last) Acknowledge() bool {
-	if l.Held == "" && l.Refused == "" {
+	if l.Holding() == "" && l.Refused == "" && l.Dumps.Refused == "" {
 		return false
 	}
 	if l.Breach != nil {
 		l.Measure = l.Breach
 	}
+	if l.Dumps.Breach != nil {
+		l.Dumps.Sizes = l.Dumps.Breach
+	}
 	l.Allowed = l.Allowed || l.Refused != ""
+	l.Dumps.Allowed = l.Dumps.Allowed || l.Dumps.Refused != ""
 	l.Held, l.Breach, l.Refused = "", nil, ""
+	l.Dumps.Held, l.Dumps.Breach, l.Dumps.Refused = "", nil, ""
 	return true
 }
 
@@ -163,11 +182,26 @@ func (l *Last) endCreate(job *Job, result StepResult, ok bool) {
 		return
 	}
 	l.Held, l.Breach = "", nil
+	l.Measure = measure
+	if len(job.Databases) == 0 || !l.Dumps.Failed {
+		l.succeeded(result)
+	}
+}
+
+// succeeded makes the step the last success.
+func (l *Last) succeeded(result StepResult) {
 	l.SuccessBegan, l.SuccessEnded = result.Started, result.Ended
 	if l.FirstSuccess.IsZero() {
 		l.FirstSuccess = result.Started
 	}
-	l.Measure = measure
+}
+
+// Holding says what a guard holds prune and compact back for, "" if nothing.
+func (l *Last) Holding() string {
+	if l.Held != "" {
+		return l.Held
+	}
+	return l.Dumps.Held
 }
 
 // meet takes note of borg's id of the repository. Another one than before means another repository at the
@@ -177,7 +211,8 @@ func (l *Last) meet(id string) {
 		return
 	}
 	if l.Shared.ID != "" && l.Shared.ID != id {
-		l.Listing, l.Done, l.Empty = nil, nil, false
+		l.Unlist()
+		l.Done = nil
 		l.Shared = Shared{Suspect: l.Shared.Suspect, Alarm: l.Shared.Alarm}
 	}
 	l.Shared.ID = id
@@ -195,28 +230,27 @@ func (l *Last) list(result StepResult) {
 		l.Listing = &Listing{Learned: result.Started}
 	}
 	l.Empty = false
-	if l.Listing != nil {
-		l.Listing = &Listing{Learned: l.Listing.Learned, Archives: append([]Archive{*archive}, l.Listing.Archives...)}
-	}
+	l.Listing = l.Listing.with(*archive)
 }
 
-func (l *Last) endPrune(result StepResult, ok bool) {
+// endPrune folds the end of a prune of one series of archives into what is known of that.
+func (l *Last) endPrune(result StepResult, ok bool, listing **Listing, refused *string, allowed *bool) {
 	if result.Refused {
-		l.Refused = result.Problem
+		*refused = result.Problem
 	}
 	if result.Attempts == 0 {
 		return
 	}
 	if ok && !result.Refused {
-		l.Refused, l.Allowed = "", false
+		*refused, *allowed = "", false
 	}
 	if !ok {
-		l.Listing = nil
+		*listing = nil
 		l.Shared.Deleted = true // a prune that was killed may have committed
 		return
 	}
 	if len(result.Report.Deleted) > 0 {
 		l.Shared.Deleted = true
 	}
-	l.Listing = &Listing{Learned: result.Ended, Archives: result.Report.Kept}
+	*listing = &Listing{Learned: result.Ended, Archives: result.Report.Kept}
 }

@@ -24,19 +24,32 @@ type Choice struct {
 // Plan says which steps of a job are due on a repository, and why. Whether prune and compact really come
 // depends on what the steps before them do, so a run asks PlanStep again with what it has learned.
 func Plan(job *Job, last *Last, choice Choice, now time.Time) []Due {
-	plan := make([]Due, 0, len(Steps))
-	for _, step := range Steps {
+	plan := make([]Due, 0, len(Steps)+2)
+	for _, step := range job.steps() {
 		plan = append(plan, PlanStep(step, job, last, choice, now))
 	}
 	return plan
 }
 
+// steps are the steps that the job can have, in their order.
+func (j *Job) steps() []Step {
+	steps := slices.Clone(Steps)
+	if len(j.Databases) > 0 {
+		steps = slices.Insert(steps, 0, Dump)
+	}
+	if j.Streamed() {
+		steps = slices.Insert(steps, slices.Index(steps, Prune)+1, PruneDumps)
+	}
+	return steps
+}
+
 // PlanStep says whether one step is due, and why.
 func PlanStep(step Step, job *Job, last *Last, choice Choice, now time.Time) Due {
-	if slices.Contains(choice.Skip, step) {
+	asked := named(step)
+	if slices.Contains(choice.Skip, asked) {
 		return Due{Step: step, Reason: "left out by --skip"}
 	}
-	named := slices.Contains(choice.Only, step)
+	named := slices.Contains(choice.Only, asked)
 	if len(choice.Only) > 0 && !named {
 		return Due{Step: step, Reason: "not named by --only"}
 	}
@@ -45,6 +58,17 @@ func PlanStep(step Step, job *Job, last *Last, choice Choice, now time.Time) Due
 		due.Now, due.Reason = true, "named by --only"
 	}
 	return due.Due
+}
+
+// named is the step by which --only and --skip name this one.
+func named(step Step) Step {
+	switch step {
+	case Dump:
+		return Create
+	case PruneDumps:
+		return Prune
+	}
+	return step
 }
 
 // waits says why prune and compact wait for a check of the repository, "" if they do not.
@@ -66,22 +90,35 @@ type verdict struct {
 
 func planStep(step Step, job *Job, last *Last, choice Choice, now time.Time) verdict {
 	switch step {
+	case Dump:
+		if len(job.Databases) == 0 {
+			return verdict{Due: Due{Step: step, Reason: "no databases are configured"}, held: true}
+		}
+		return verdict{Due: Due{Step: step, Now: true, Reason: "every run dumps the databases"}}
 	case Create:
+		if job.OnlyDumps() {
+			return verdict{Due: Due{Step: step, Reason: "the job has databases alone"}, held: true}
+		}
 		return verdict{Due: Due{Step: step, Now: true, Reason: "every run makes an archive"}}
 	case Check:
 		return planCheck(job, last, slices.Contains(choice.Only, Check), now)
 	case Verify:
 		return verdict{Due: Due{Step: step, Reason: "verify.every is never"}, held: true}
 	case Prune:
-		return planPrune(job, last, choice, now)
+		if job.OnlyDumps() {
+			return verdict{Due: Due{Step: step, Reason: "the job has databases alone"}, held: true}
+		}
+		return planPrune(step, job, last, last.Listing, choice, now)
+	case PruneDumps:
+		return planPrune(step, job, last, last.Dumps.Listing, choice, now)
 	default:
 		return planCompact(job, last, now)
 	}
 }
 
-func planPrune(job *Job, last *Last, choice Choice, now time.Time) verdict {
+func planPrune(step Step, job *Job, last *Last, listing *Listing, choice Choice, now time.Time) verdict {
 	no := func(held bool, reason string) verdict {
-		return verdict{Due: Due{Step: Prune, Reason: reason}, held: held}
+		return verdict{Due: Due{Step: step, Reason: reason}, held: held}
 	}
 	settled := choice.Yes && slices.Contains(choice.Only, Prune)
 	switch {
@@ -89,19 +126,19 @@ func planPrune(job *Job, last *Last, choice Choice, now time.Time) verdict {
 		return no(true, "no retention is configured: nothing is ever deleted")
 	case last.Shared.waits() != "":
 		return no(true, last.Shared.waits())
-	case last.Held != "" && !settled:
-		return no(true, "waits until a guard passes: "+last.Held)
+	case last.Holding() != "" && !settled:
+		return no(true, "waits until a guard passes: "+last.Holding())
 	}
-	if due, reason := job.Prune.Every.due(last.Done[Prune], now); !due {
+	if due, reason := job.Prune.Every.due(last.Done[step], now); !due {
 		return no(false, "prune.every: "+reason)
 	}
-	if last.Known(now) {
-		if _, remove := job.Retention.Apply(last.Listing.Archives, now, now.Location()); len(remove) == 0 {
+	if last.Open == "" && listing.fresh(now) {
+		if _, remove := job.Retention.Apply(listing.Archives, now, now.Location()); len(remove) == 0 {
 			return no(false, "nothing falls out of the retention")
 		}
-		return verdict{Due: Due{Step: Prune, Now: true, Reason: "archives fall out of the retention"}}
+		return verdict{Due: Due{Step: step, Now: true, Reason: "archives fall out of the retention"}}
 	}
-	return verdict{Due: Due{Step: Prune, Now: true, Reason: "the list of archives is not known"}}
+	return verdict{Due: Due{Step: step, Now: true, Reason: "the list of archives is not known"}}
 }
 
 func planCompact(job *Job, last *Last, now time.Time) verdict {
@@ -111,8 +148,8 @@ func planCompact(job *Job, last *Last, now time.Time) verdict {
 	if waits := last.Shared.waits(); waits != "" {
 		return no(true, waits)
 	}
-	if last.Held != "" {
-		return no(true, "waits until a guard passes: "+last.Held)
+	if last.Holding() != "" {
+		return no(true, "waits until a guard passes: "+last.Holding())
 	}
 	if !last.Shared.Deleted {
 		return no(false, "nothing was deleted since the last one")

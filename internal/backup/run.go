@@ -54,6 +54,16 @@ func (r *Run) Result(step Step) *StepResult {
 	return nil
 }
 
+// Archived returns the result of the step that made the run's archive of files, or of dumps if those are all that the job
+// has; nil if the run did not come to it.
+func (r *Run) Archived() *StepResult {
+	create, dump := r.Result(Create), r.Result(Dump)
+	if dump != nil && dump.Report.Archive != nil && (create == nil || create.Outcome == Skipped) {
+		return dump
+	}
+	return create
+}
+
 // Attempts returns how often the step that was tried most was tried.
 func (r *Run) Attempts() int {
 	most := 0

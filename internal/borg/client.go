@@ -4,6 +4,7 @@ package borg
 import (
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"strings"
 	"syscall"
@@ -30,14 +31,17 @@ type Client struct {
 // task is one call of borg.
 type task struct {
 	command string
-	options []string      // ours, in front of the owner's
-	own     []string      // the owner's
-	archive string        // "": the repository as a whole
-	paths   []string      // behind the repository
-	answer  *answer       // takes the JSON on stdout; nil: there is none
-	list    func(string)  // takes each line that --list makes borg log
-	zone    bool          // keep the caller's time zone; else UTC, as the times borg prints have no offset
-	stall   time.Duration // without a sign of life
+	options []string       // ours, in front of the owner's
+	own     []string       // the owner's
+	archive string         // "": the repository as a whole
+	paths   []string       // behind the repository
+	answer  *answer        // takes the JSON on stdout; nil: there is none
+	list    func(string)   // takes each line that --list makes borg log
+	zone    bool           // keep the caller's time zone; else UTC, as the times borg prints have no offset
+	stall   time.Duration  // without a sign of life
+	dir     string         // where borg runs, "" for where we do
+	mortal  syscall.Signal // it ends at once when it is to end, and gets this when we die; 0: it may bring its work to an end
+	output  io.Writer      // takes stdout; nil: the answer does
 }
 
 // run carries out a task and judges how it went. Its errors are of type *backup.Failure.
@@ -57,12 +61,19 @@ func (c *Client) run(ctx context.Context, call backup.Call, t task) (backup.Repo
 	defer files.close()
 	log := newRecord(t, call, newRedactor(call, passphrase))
 	stdout := &limited{}
-	err = process.Run(ctx, process.Command{
-		Path: program, Args: t.argv(call), Env: c.environment(call, t.zone, passphrase != nil),
+	command := process.Command{
+		Path: program, Args: t.argv(call), Env: c.environment(call, t.zone, passphrase != nil), Dir: t.dir,
 		Stdout: stdout, Line: log.line, ExtraFiles: files.inherited,
-		Interrupt: interruptGrace, Terminate: terminateGrace, Stall: t.stall,
+		Interrupt: interruptGrace, Terminate: terminateGrace, Stall: t.stall, Mortal: t.mortal,
 		Nice: call.Job.Nice, IONice: call.Job.IONice,
-	})
+	}
+	if t.mortal != 0 {
+		command.Interrupt = 0
+	}
+	if t.output != nil {
+		command.Stdout = t.output
+	}
+	err = process.Run(ctx, command)
 	log.end()
 	failure := log.judge(err)
 	if failure == nil && t.answer != nil {

@@ -160,7 +160,7 @@ func (h *held) text() string {
 				backup.Clean(h.alarm.Job), times(h.alarm.Findings), backup.Clean(h.alarm.Run))
 		}
 	}
-	for _, reason := range []string{h.last.Held, h.last.Refused} {
+	for _, reason := range []string{h.last.Held, h.last.Dumps.Held, h.last.Refused, h.last.Dumps.Refused} {
 		if reason != "" {
 			fmt.Fprintf(&text, "%s: %s\n", row, backup.Clean(reason))
 		}

@@ -73,6 +73,15 @@ var deleting = []string{"delete", "prune", "recreate"}
 
 // oneTarget is the job's one repository: with two, what writes must be told which.
 func oneTarget(jobs []backup.Job, name, repository string) (backup.Target, error) {
+	job, err := oneJob(jobs, name)
+	if err != nil {
+		return backup.Target{}, err
+	}
+	return repositoryOf(job, repository)
+}
+
+// oneJob is the job of that name, if it can be used.
+func oneJob(jobs []backup.Job, name string) (*backup.Job, error) {
 	names := make([]string, len(jobs))
 	for i := range jobs {
 		job := &jobs[i]
@@ -81,11 +90,11 @@ func oneTarget(jobs []backup.Job, name, repository string) (backup.Target, error
 			continue
 		}
 		if job.Problem != "" {
-			return backup.Target{}, exitError{exitConfig, fmt.Errorf("job %s: %s", name, job.Problem)}
+			return nil, exitError{exitConfig, fmt.Errorf("job %s: %s", name, job.Problem)}
 		}
-		return repositoryOf(job, repository)
+		return job, nil
 	}
-	return backup.Target{}, usage("there is no job %q%s", name, didYouMean(name, names))
+	return nil, usage("there is no job %q%s", name, didYouMean(name, names))
 }
 
 func repositoryOf(job *backup.Job, name string) (backup.Target, error) {
@@ -140,7 +149,7 @@ func noteUnseen(ctx context.Context, p *parts, jobs []backup.Job, key string, ar
 			if err != nil {
 				return err
 			}
-			last.Listing, last.Empty = nil, false
+			last.Unlist()
 			last.Shared.Deleted = last.Shared.Deleted || deletes
 			last.Shared.Cut = nil // when this borg ends, and how, nobody will know
 			if repairs && last.Shared.Alarm != nil {

@@ -171,7 +171,7 @@ Start with a file of four lines and 'borgcron run'; see 'borgcron config schema'
 		newNotifyHelperCommand(env),
 		newAckCommand(env),
 		newSizesCommand(env),
-		newUnlockCommand(env),
+		newDumpCommand(env), newRestoreDatabaseCommand(env), newUnlockCommand(env),
 		newInitCommand(env),
 		newBorgCommand(env),
 		newConfigCommand(env),

@@ -57,7 +57,7 @@ func (p eventPrinter) Observe(_ context.Context, event backup.Event) error {
 		line.Kind, line.Message, line.Path = string(event.Warning.Kind), event.Warning.Message, event.Warning.Path
 	case backup.RunEnded:
 		line.Outcome, line.Problem, line.Notes = event.Run.Outcome.String(), event.Run.Problem, event.Run.Notes
-		if create := event.Run.Result(backup.Create); create != nil && create.Report.Archive != nil {
+		if create := event.Run.Archived(); create != nil && create.Report.Archive != nil {
 			line.Archive = create.Report.Archive.Name
 		}
 	}

@@ -100,6 +100,7 @@ func noteEmpty(ctx context.Context, p *parts, target backup.Target) error {
 	if err != nil {
 		return err
 	}
-	last.Empty, last.Listing, last.Shared = true, nil, backup.Shared{}
+	last.Unlist()
+	last.Empty, last.Shared = true, backup.Shared{}
 	return p.records.Save(ctx, target, last)
 }

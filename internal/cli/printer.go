@@ -71,7 +71,10 @@ func (p logPrinter) stepEnded(log *slog.Logger, step *backup.StepResult) {
 	if report.Archive != nil {
 		attrs = append(attrs, "archive", report.Archive.Name)
 	}
-	if step.Step == backup.Prune && step.Attempts > 0 {
+	if len(report.Dumps) > 0 {
+		attrs = append(attrs, "dumps", len(report.Dumps))
+	}
+	if (step.Step == backup.Prune || step.Step == backup.PruneDumps) && step.Attempts > 0 {
 		attrs = append(attrs, "kept", len(report.Kept), "deleted", len(report.Deleted))
 	}
 	level := slog.LevelInfo
@@ -102,7 +105,7 @@ func (p summaryPrinter) Observe(_ context.Context, event backup.Event) error {
 		return nil
 	}
 	parts := []string{fmt.Sprintf("%s: %s", rowName(run.Job, run.Repository), run.Outcome)}
-	if create := run.Result(backup.Create); create != nil && create.Report.Archive != nil {
+	if create := run.Archived(); create != nil && create.Report.Archive != nil {
 		report := create.Report
 		parts = append(parts, report.Archive.Name,
 			fmt.Sprintf("%s files, %s, %s new", humanize.Comma(report.Files), size(report.OriginalSize), size(report.DeduplicatedSize)))

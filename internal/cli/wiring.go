@@ -162,6 +162,7 @@ func (env *environment) newRunner(loaded *config.Config, p *parts, printers ...r
 		Locks:     p.locks,
 		Preflight: &condition.Checker{Environ: hook.Environ(env.Environ, hidden)},
 		Hooks:     &hook.Runner{Environ: env.Environ, Hide: hidden, Line: env.hookLine},
+		Databases: env.newDatabases(loaded),
 		Records:   p.records,
 		Alarms:    p.alarms,
 		Keepers:   []runner.Observer{&status.Writer{State: loaded.State, Now: env.Now, Jobs: loaded.Jobs}, p.records},

@@ -44,6 +44,7 @@ func (l *loader) checkJob(j *job, file *Job) {
 	l.checkArchiveName(j)
 	l.checkCheck(j)
 	l.checkHooks(j, file)
+	l.checkDatabases(j)
 	l.checkBorgOptions(j)
 }
 

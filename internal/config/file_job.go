@@ -243,31 +243,33 @@ type Hook struct {
 // Database is a database, or several of one server, to dump.
 type Database struct {
 	// The kind of server.
-	Type string `yaml:"type" required:"all" values:"postgresql|mysql|sqlite"`
+	Type string `yaml:"type" required:"all" values:"postgresql|mysql|mariadb|sqlite"`
 	// The names of the databases; `all` for all of the server.
-	Names []string `yaml:"names" for:"postgresql|mysql" default:"[all]" example:"[shop, wiki]"`
+	Names []string `yaml:"names" for:"postgresql|mysql|mariadb" default:"[all]" example:"[shop, wiki]"`
 	// Databases to leave out.
-	Exclude []string `yaml:"exclude" for:"postgresql|mysql" default:"[]"`
+	Exclude []string `yaml:"exclude" for:"postgresql|mysql|mariadb" default:"[]"`
 	// The format of the dump, as for pg_dump.
 	Format string `yaml:"format" for:"postgresql" default:"custom" values:"custom|plain|tar"`
-	// The server's host, or the folder of its socket.
-	Host string `yaml:"host" for:"postgresql|mysql" implied:"this machine" example:"/run/postgresql"`
+	// The server's host, for PostgreSQL also the folder of its socket.
+	Host string `yaml:"host" for:"postgresql|mysql|mariadb" implied:"this machine" example:"/run/postgresql"`
+	// The socket of the server, instead of a host.
+	Socket Path `yaml:"socket" for:"mysql|mariadb" implied:"the program's own" example:"/run/mysqld/mysqld.sock"`
 	// The server's port.
-	Port int `yaml:"port" for:"postgresql|mysql" implied:"the server's own" min:"1" max:"65535" example:"5432"`
+	Port int `yaml:"port" for:"postgresql|mysql|mariadb" implied:"the server's own" min:"1" max:"65535" example:"5432"`
 	// The name to log in with.
-	User string `yaml:"user" for:"postgresql|mysql" implied:"the program's own" example:"backup"`
+	User string `yaml:"user" for:"postgresql|mysql|mariadb" implied:"the program's own" example:"backup"`
 	// The password to log in with.
-	Password Secret `yaml:"password" for:"postgresql|mysql" example:"{file: /etc/borgcron/mysql.key}"`
+	Password Secret `yaml:"password" for:"postgresql|mysql|mariadb" example:"{file: /etc/borgcron/mysql.key}"`
 	// The file of the database.
 	Path Path `yaml:"path" for:"sqlite" required:"sqlite" example:"/var/lib/app/app.db"`
 	// More options for the dump program.
-	Options []string `yaml:"options" for:"postgresql|mysql" default:"[]"`
+	Options []string `yaml:"options" for:"postgresql|mysql|mariadb" default:"[]"`
 	// The dump program.
-	Program Program `yaml:"program" for:"postgresql|mysql" implied:"pg_dump, or mariadb-dump or mysqldump" example:"/usr/bin/pg_dump"`
-	// The user that the dump program runs as.
-	RunAs string `yaml:"run_as" for:"postgresql|mysql" implied:"the user that runs borgcron" example:"postgres"`
-	// The container that the dump program runs in.
-	Container string `yaml:"container" for:"postgresql|mysql" default:"\"\""`
+	Program Program `yaml:"program" for:"postgresql|mysql|mariadb" implied:"pg_dump, or mariadb-dump or mysqldump" example:"/usr/bin/pg_dump"`
+	// The user that the dump program runs as; only root can name another one. In a container a user there.
+	RunAs string `yaml:"run_as" for:"postgresql|mysql|mariadb" implied:"the user that runs borgcron" example:"postgres"`
+	// The container that the dump program runs in, by docker; `podman:NAME` for podman.
+	Container string `yaml:"container" for:"postgresql|mysql|mariadb" default:"\"\""`
 	// What a failure means: `fail` the run, or `warn`.
 	OnError string `yaml:"on_error" default:"fail" values:"fail|warn"`
 }

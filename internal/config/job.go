@@ -54,6 +54,9 @@ func (l *loader) decodeJob(j *job, name string) {
 	var file Job
 	l.decode(&settled, &file, j.path...)
 	j.result = file.job(name)
+	for _, database := range file.Databases {
+		l.config.Secrets = append(l.config.Secrets, database.Password.Secret())
+	}
 	j.result.Host = l.config.Host
 	j.names = backup.Names{Hostname: l.config.Host, FQDN: l.env.Hostname, User: l.user(), Job: name}
 	if j.result.Prune.Match == "" && backup.CheckArchiveName(j.result.ArchiveName) == nil {
@@ -162,7 +165,7 @@ func (h Hook) hook() backup.Hook {
 
 func (d Database) database() backup.Database {
 	return backup.Database{
-		Type: d.Type, Host: d.Host, User: d.User, Format: d.Format, Path: string(d.Path), Program: string(d.Program), RunAs: d.RunAs,
+		Type: d.Type, Host: d.Host, Socket: string(d.Socket), User: d.User, Format: d.Format, Path: string(d.Path), Program: string(d.Program), RunAs: d.RunAs,
 		Container: d.Container, Port: d.Port, Names: d.Names, Exclude: d.Exclude, Options: d.Options,
 		Password: d.Password.Secret(), Warn: d.OnError == "warn",
 	}

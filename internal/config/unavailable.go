@@ -12,8 +12,6 @@ var unavailable = []struct {
 	path []string // `*` stands for each name
 	off  string   // the value that does not use the feature
 }{
-	{path: []string{"jobs", "*", "databases"}},
-	{path: []string{"jobs", "*", "spool"}, off: ""},
 	{path: []string{"jobs", "*", "verify", "every"}, off: "never"},
 }
 

@@ -37,6 +37,7 @@ type StepRow struct {
 	Problem  string         `json:"problem"`
 
 	// Of one run that is looked at alone.
+	Dumps    []backup.DatabaseDump      `json:"dumps,omitempty"`
 	Failures []backup.Attempt           `json:"failures,omitempty"`
 	Warnings []backup.Warning           `json:"warnings,omitempty"`
 	Counts   map[backup.WarningKind]int `json:"counts,omitempty"`
@@ -47,6 +48,7 @@ type StepRow struct {
 func (r *Row) Details(run backup.Run) {
 	for i, step := range run.Steps {
 		row := &r.Steps[i]
+		row.Dumps = step.Report.Dumps
 		row.Failures, row.Warnings, row.Counts, row.Tail = step.Failures, step.Report.Warnings, step.Report.Counts, step.Report.Tail
 	}
 }
@@ -57,7 +59,7 @@ func RowOf(run backup.Run) Row {
 		ID: run.ID, Job: run.Job, Repository: run.Repository, Outcome: run.Outcome, Started: run.Started, Ended: run.Ended,
 		Attempts: run.Attempts(), Problem: run.Problem, Notes: append([]string{}, run.Notes...), Steps: []StepRow{},
 	}
-	if create := run.Result(backup.Create); create != nil {
+	if create := run.Archived(); create != nil {
 		report := create.Report
 		if report.Archive != nil {
 			row.Archive = report.Archive.Name

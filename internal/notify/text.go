@@ -28,7 +28,7 @@ func (d *Dispatcher) ofRun(e backup.Event, event backup.News, again bool, standi
 	if event == backup.NewsSkipped && run.Outcome.Ran() {
 		m.Title = title(m, "is still "+standing.State)
 	}
-	create := run.Result(backup.Create)
+	create := run.Archived()
 	if create != nil && create.Report.Archive != nil {
 		m.Archive = backup.Clean(create.Report.Archive.Name)
 	}
@@ -105,7 +105,7 @@ func TestMessage(host string, now time.Time) Message {
 // figures says how long a run took and what it made, such as "Took 4 minutes, 1.2 GB new, 118 GB in all."
 func figures(run backup.Run) string {
 	parts := []string{"Took " + span(run.Ended.Sub(run.Started))}
-	if create := run.Result(backup.Create); create != nil && create.Report.Archive != nil {
+	if create := run.Archived(); create != nil && create.Report.Archive != nil {
 		report := create.Report
 		parts = append(parts, size(report.DeduplicatedSize)+" new", size(report.OriginalSize)+" in all",
 			humanize.Comma(report.Files)+" files")

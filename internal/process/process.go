@@ -29,6 +29,7 @@ type Command struct {
 	Stall      time.Duration     // without any sign of life for so long it is ended; 0: never
 	Nice       int               // 0: as we are; what the system refuses is left as it is
 	IONice     string            // "idle", "": as we are; Linux only
+	Mortal     syscall.Signal    // what it gets when we die, however that happens; 0: it lives on. Linux and FreeBSD only
 	User       *User             // who it runs as; nil: as we are. Only root can say another
 }
 
@@ -92,6 +93,9 @@ func (r *running) command() *exec.Cmd {
 		// A session of its own is a process group of its own, and without a terminal nothing can stop
 		// to ask for a password there.
 		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
+	}
+	if r.c.Mortal != 0 {
+		mortal(cmd.SysProcAttr, r.c.Mortal)
 	}
 	if user := r.c.User; user != nil {
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: user.UID, Gid: user.GID}

@@ -25,12 +25,8 @@ func (r *row) create(ctx context.Context) {
 		r.refuse(ctx, backup.Create, due.Reason, backup.Failed, reason)
 		return
 	}
-	if r.archive == "" {
-		r.awaitNextSecond(ctx)
-		r.archive = r.archiveName(r.Now())
-	}
 	began := r.Now()
-	archive := r.archive
+	archive := r.archiveName(r.job.ArchiveName, r.moment(ctx))
 	lost := false
 	result := r.step(ctx, backup.Create, due.Reason, r.job.Retry.Retries,
 		func(ctx context.Context, call backup.Call, result *backup.StepResult) error {
@@ -62,7 +58,11 @@ func (r *row) noRoom(ctx context.Context) string {
 // only, and most names have seconds and nothing finer.
 func (r *row) awaitNextSecond(ctx context.Context) {
 	now := r.Now()
-	wait := r.last.Done[backup.Create].Truncate(time.Second).Add(time.Second).Sub(now)
+	made := r.last.Done[backup.Create]
+	if dumped := r.last.Done[backup.Dump]; dumped.After(made) {
+		made = dumped
+	}
+	wait := made.Truncate(time.Second).Add(time.Second).Sub(now)
 	if wait <= 0 || wait > time.Second { // more: the clock was set back
 		return
 	}
@@ -74,11 +74,19 @@ func (r *row) awaitNextSecond(ctx context.Context) {
 	}
 }
 
-// archiveName is the archive's name, made once a run: all repositories get the same.
-func (r *row) archiveName(now time.Time) string {
+// moment is the time that stands in the names of this run's archives, the same in all repositories.
+func (r *row) moment(ctx context.Context) time.Time {
+	if r.named.IsZero() {
+		r.awaitNextSecond(ctx)
+		r.named = r.Now()
+	}
+	return r.named
+}
+
+func (r *row) archiveName(template string, moment time.Time) string {
 	names := r.Names
 	names.Hostname, names.Job = r.job.Host, r.job.Name
-	return backup.ExpandArchiveName(r.job.ArchiveName, names, now)
+	return backup.ExpandArchiveName(template, names, moment)
 }
 
 // withPresent returns the job with the optional sources that exist now.

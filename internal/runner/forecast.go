@@ -35,15 +35,27 @@ func (r *Runner) Forecast(ctx context.Context, job *backup.Job, choice backup.Ch
 			Outcome: row.run.Outcome, Problem: row.run.Problem,
 		}
 		if forecast.Problem == "" {
-			forecast.Archive = row.archiveName(now)
+			forecast.Archive = row.archiveName(job.ArchiveName, now)
+			if job.OnlyDumps() {
+				forecast.Archive = row.archiveName(backup.DumpsName, now)
+			}
 			forecast.Steps = backup.Plan(job, &row.last, choice, now)
-			if reason := row.noRoom(ctx); reason != "" && forecast.Steps[0].Now {
-				forecast.Steps[0].Now, forecast.Steps[0].Reason = false, reason
+			if reason := row.noRoom(ctx); reason != "" {
+				forecast.refuse(reason)
 			}
 		}
 		forecasts = append(forecasts, forecast)
 	}
 	return forecasts
+}
+
+// refuse leaves out what makes an archive.
+func (f *Forecast) refuse(reason string) {
+	for i, due := range f.Steps {
+		if due.Now && (due.Step == backup.Create || due.Step == backup.Dump) {
+			f.Steps[i].Now, f.Steps[i].Reason = false, reason
+		}
+	}
 }
 
 func dueText(due bool, reason string) string {

@@ -106,7 +106,7 @@ func (s *session) variables(rows []*row) map[string]string {
 	for _, row := range rows {
 		repositories = append(repositories, row.run.Repository)
 		runs = append(runs, row.run.ID)
-		if create := row.run.Result(backup.Create); create != nil && create.Report.Archive != nil {
+		if create := row.run.Archived(); create != nil && create.Report.Archive != nil {
 			archives = append(archives, create.Report.Archive.Name)
 		}
 		if row.run.Outcome == outcome && problem == "" {

@@ -3,42 +3,72 @@ package runner
 import (
 	"context"
 	"slices"
+	"time"
 
 	"borgcron/internal/backup"
 )
 
+// series is one of the job's series of archives, and what is known of it.
+type series struct {
+	step    backup.Step // that prunes it
+	job     *backup.Job // whose match is the pattern of the series
+	listing *backup.Listing
+	allowed bool
+	made    bool // this run made an archive of it that passed
+}
+
+func (r *row) files() series {
+	return series{backup.Prune, r.tended(), r.last.Listing, r.last.Allowed, r.made}
+}
+
+func (r *row) dumps() series {
+	job := *r.tended()
+	job.Prune.Match = job.DumpsMatch()
+	return series{backup.PruneDumps, &job, r.last.Dumps.Listing, r.last.Dumps.Allowed, r.dumped}
+}
+
+func (s series) known(r *row, now time.Time) bool {
+	if s.step == backup.PruneDumps {
+		return r.last.KnownDumps(now)
+	}
+	return r.last.Known(now)
+}
+
 // prune deletes what falls out of the retention. Where the list of archives is known, borg is started only
 // if something does; where it is not, borg is asked first, and its answer is judged by the same guard.
-func (r *row) prune(ctx context.Context) {
-	now := r.Now()
-	job := r.tended()
-	if r.cramped && job.Retention.IsZero() {
-		r.skip(backup.Prune, "the retention has no rule that counts: nothing can be deleted to make room")
+func (r *row) prune(ctx context.Context, of series) {
+	if of.step == backup.PruneDumps && !r.job.Streamed() {
 		return
 	}
-	due := backup.PlanStep(backup.Prune, job, &r.last, r.options.Choice, now)
+	now := r.Now()
+	job := of.job
+	if r.cramped && job.Retention.IsZero() {
+		r.skip(of.step, "the retention has no rule that counts: nothing can be deleted to make room")
+		return
+	}
+	due := backup.PlanStep(of.step, job, &r.last, r.options.Choice, now)
 	if due.Now {
-		if reason := r.noPrune(); reason != "" {
+		if reason := r.noPrune(of); reason != "" {
 			due.Now, due.Reason = false, reason
 		}
 	}
 	if !r.mayGoOn(ctx, due) {
 		return
 	}
-	known := r.last.Known(now)
+	known := of.known(r, now)
 	if known {
-		listed := r.last.Listing.Archives
+		listed := of.listing.Archives
 		_, remove := job.Retention.Apply(listed, now, now.Location())
-		if reason := r.tooMuch(listed, remove); reason != "" {
-			r.refuse(ctx, backup.Prune, due.Reason, backup.Warned, reason)
+		if reason := r.tooMuch(of, listed, remove); reason != "" {
+			r.refuse(ctx, of.step, due.Reason, backup.Warned, reason)
 			return
 		}
 	}
-	r.step(ctx, backup.Prune, due.Reason, r.job.Prune.Retries,
+	r.step(ctx, of.step, due.Reason, r.job.Prune.Retries,
 		func(ctx context.Context, call backup.Call, result *backup.StepResult) error {
 			call.Job = job
 			if !known {
-				if done, err := r.askFirst(ctx, call, result); done || err != nil {
+				if done, err := r.askFirst(ctx, of, call, result); done || err != nil {
 					return err
 				}
 			}
@@ -49,19 +79,19 @@ func (r *row) prune(ctx context.Context) {
 }
 
 // askFirst lets borg say what it would delete. It is done with that if nothing would be, or too much.
-func (r *row) askFirst(ctx context.Context, call backup.Call, result *backup.StepResult) (done bool, err error) {
+func (r *row) askFirst(ctx context.Context, of series, call backup.Call, result *backup.StepResult) (done bool, err error) {
 	would, err := r.Borg.Prune(ctx, call, true)
 	if err != nil {
 		return false, err
 	}
 	listed := slices.Concat(would.Kept, would.Deleted)
 	slices.SortStableFunc(listed, func(a, b backup.Archive) int { return b.Time.Compare(a.Time) })
-	reason := r.tooMuch(listed, would.Deleted)
+	reason := r.tooMuch(of, listed, would.Deleted)
 	if len(would.Deleted) > 0 && reason == "" {
 		return false, nil
 	}
 	if reason != "" {
-		result.Outcome, result.Problem, result.Refused = backup.Warned, "prune: "+reason, true
+		result.Outcome, result.Problem, result.Refused = backup.Warned, string(of.step)+": "+reason, true
 	}
 	result.Report = would
 	result.Report.Kept, result.Report.Deleted = listed, nil
@@ -69,8 +99,8 @@ func (r *row) askFirst(ctx context.Context, call backup.Call, result *backup.Ste
 }
 
 // tooMuch says why a prune is not started, "" if nothing speaks against it.
-func (r *row) tooMuch(listed, remove []backup.Archive) string {
-	allowed := r.last.Allowed || r.options.Choice.Yes && slices.Contains(r.options.Choice.Only, backup.Prune)
+func (r *row) tooMuch(of series, listed, remove []backup.Archive) string {
+	allowed := of.allowed || r.options.Choice.Yes && slices.Contains(r.options.Choice.Only, backup.Prune)
 	reason := backup.PruneGuard(listed, remove, allowed)
 	if reason == "" {
 		return ""
@@ -80,7 +110,7 @@ func (r *row) tooMuch(listed, remove []backup.Archive) string {
 
 // noPrune says what in this run speaks against pruning. It comes after an archive that passed; alone only
 // when it was named.
-func (r *row) noPrune() string {
+func (r *row) noPrune(of series) string {
 	choice := r.options.Choice
 	alone := slices.Contains(choice.Only, backup.Prune) && !slices.Contains(choice.Only, backup.Create)
 	switch {
@@ -96,9 +126,9 @@ func (r *row) noPrune() string {
 		return r.blind
 	case r.cramped:
 		return ""
-	case !r.made:
+	case !of.made:
 		return "no archive of this run passed"
-	case r.unmeasured:
+	case r.unmeasured && of.step == backup.Prune:
 		return "there is nothing to compare this archive with, and borg could not be asked"
 	}
 	return ""

@@ -20,6 +20,7 @@ type row struct {
 	held    *lock.Held
 	settled bool // its outcome stands: nothing more is done
 	made    bool // this run's archive of files is in and passed the guards
+	dumped  bool // the same of its archive of dumps
 
 	cramped bool // `min_free` spoke against an archive
 	broke   bool // a lock of borg's was broken
@@ -158,7 +159,9 @@ func (r *row) step(ctx context.Context, step backup.Step, reason string, retries
 
 // deletes tells whether a step takes something away: if it were cut off, nobody would know that the list of archives
 // is not known, so it is not begun where that cannot be put on record.
-func deletes(step backup.Step) bool { return step == backup.Prune || step == backup.Compact }
+func deletes(step backup.Step) bool {
+	return step == backup.Prune || step == backup.PruneDumps || step == backup.Compact
+}
 
 // notBegun ends a step whose start could not be put on record.
 func (r *row) notBegun(ctx context.Context, result backup.StepResult, why error) backup.StepResult {

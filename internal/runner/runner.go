@@ -18,6 +18,7 @@ import (
 // Borg carries out borg's commands. Warnings are in the report; every error is a *backup.Failure.
 type Borg interface {
 	Create(ctx context.Context, call backup.Call, archive string) (backup.Report, error)
+	CreateDumps(ctx context.Context, call backup.Call, archive string, stream backup.DumpStream) (backup.Report, error)
 	Info(ctx context.Context, call backup.Call, archive string) (backup.Report, error)
 	Newest(ctx context.Context, call backup.Call, match, before string) (*backup.Report, error)
 	Check(ctx context.Context, call backup.Call) (backup.Report, error)
@@ -36,6 +37,14 @@ type Preflight interface {
 	Present(ctx context.Context, paths []string) []string
 	// Room says why there is no room for another archive, "" if there is.
 	Room(ctx context.Context, repository backup.Repository) (reason string, err error)
+}
+
+// Databases makes dumps. Every error is a *backup.Failure.
+type Databases interface {
+	// Stream prepares the job's dumps as named pipes. What left names by its path is left out, with the reason.
+	Stream(ctx context.Context, job *backup.Job, left map[string]string) (backup.DumpStream, error)
+	// Spool makes the job's dumps as files in its spool. It returns those that were made also where there is an error.
+	Spool(ctx context.Context, job *backup.Job) ([]backup.DatabaseDump, error)
 }
 
 // Hooks runs the user's command lines and returns the end of what they printed.
@@ -66,6 +75,7 @@ type Runner struct {
 	Locks     *lock.Locker
 	Preflight Preflight
 	Hooks     Hooks
+	Databases Databases
 	Records   Records
 	Alarms    Alarms
 	Keepers   []Observer                                                        // the records: they hear first, and a run that they lose is a warning
@@ -109,7 +119,7 @@ type session struct {
 	job     *backup.Job
 	options Options
 	rows    []*row
-	archive string // the name of this run's archive, "" until the first create
+	named   time.Time // the time in the names of this run's archives, zero until the first is made
 }
 
 // perform goes through the run. Whatever stands between two of its steps, what was begun is undone.
@@ -134,12 +144,15 @@ func (s *session) perform(signalled context.Context) {
 	if !s.before(ctx) {
 		return
 	}
+	s.spool(ctx)
 	for _, row := range s.active() {
+		row.dump(ctx)
 		row.create(ctx)
 	}
 	for _, row := range s.active() {
 		row.check(ctx)
-		row.prune(ctx)
+		row.prune(ctx, row.files())
+		row.prune(ctx, row.dumps())
 		row.compact(ctx)
 		row.alarm()
 	}

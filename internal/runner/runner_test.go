@@ -55,6 +55,11 @@ func (f *fake) Create(ctx context.Context, _ backup.Call, archive string) (backu
 	return backup.Report{Archive: &backup.Archive{Name: archive, Time: time.Now()}, Files: 5, OriginalSize: 50}, nil
 }
 
+func (f *fake) CreateDumps(context.Context, backup.Call, string, backup.DumpStream) (backup.Report, error) {
+	f.calls = append(f.calls, "dumps")
+	return backup.Report{}, nil
+}
+
 func (f *fake) Info(context.Context, backup.Call, string) (backup.Report, error) {
 	f.calls = append(f.calls, "info")
 	return backup.Report{}, nil

@@ -32,8 +32,10 @@ func (r *row) compact(ctx context.Context) {
 	if due.Now && r.blind != "" {
 		due.Now, due.Reason = false, r.blind
 	}
-	if result := r.run.Result(backup.Prune); due.Now && result != nil && result.Outcome >= backup.Failed {
-		due.Now, due.Reason = false, "prune failed"
+	for _, step := range []backup.Step{backup.Prune, backup.PruneDumps} {
+		if result := r.run.Result(step); due.Now && result != nil && result.Outcome >= backup.Failed {
+			due.Now, due.Reason = false, string(step)+" failed"
+		}
 	}
 	if !r.mayGoOn(ctx, due) {
 		return
@@ -52,12 +54,15 @@ func (r *row) waited() bool { return r.last.Shared.Suspect != "" || r.last.Share
 // that failed only the check that everything waits for is worth a try, and what makes room if that was missing.
 func (r *row) mayGoOn(ctx context.Context, due backup.Due) bool {
 	create := r.run.Result(backup.Create)
+	if dump := r.run.Result(backup.Dump); dump != nil && (create == nil || r.job.OnlyDumps()) && due.Step != backup.Create {
+		create = dump
+	}
 	switch {
 	case due.Now && ctx.Err() != nil:
 		due.Now, due.Reason = false, "the run was ended before"
 		r.worsen(r.ended(ctx))
 	case due.Now && create != nil && create.Outcome >= backup.Failed && !r.helps(due.Step):
-		due.Now, due.Reason = false, "create failed"
+		due.Now, due.Reason = false, string(create.Step)+" failed"
 	}
 	if !due.Now {
 		r.skip(due.Step, due.Reason)

@@ -194,7 +194,7 @@ func (r *Record) last() backup.Last {
 
 // learn takes over what the run has taught.
 func (r *Record) learn(last backup.Last, t backup.Target, run backup.Run) {
-	if create := run.Result(backup.Create); create != nil && !last.SuccessEnded.Equal(r.SuccessEnded) {
+	if create := run.Archived(); create != nil && !last.SuccessEnded.Equal(r.SuccessEnded) {
 		report := create.Report
 		r.Figures = Figures{
 			Files: report.Files, OriginalSize: report.OriginalSize,
@@ -208,8 +208,8 @@ func (r *Record) learn(last backup.Last, t backup.Target, run backup.Run) {
 	r.Failures, r.FailedEnded = last.Failures, last.FailedEnded
 	r.Steps = last.Done
 	r.Held = ""
-	if last.Held != "" {
-		r.Held = public(last.Held, "a guard was breached", t)
+	if held := last.Holding(); held != "" {
+		r.Held = public(held, "a guard was breached", t)
 	}
 	r.alarm(last.Shared.Alarm, t)
 }

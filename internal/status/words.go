@@ -87,6 +87,8 @@ func phrase(step backup.StepResult) string {
 		return name + ": a guard was breached"
 	case step.Step == backup.Create && step.Refused:
 		return "no archive: less space is free than min_free asks for"
+	case step.Step == backup.Dump && step.Outcome == backup.Warned:
+		return "a database is not in the dumps"
 	case step.Outcome == backup.Warned:
 		return name + ": " + counted(step.Report.Counts)
 	}

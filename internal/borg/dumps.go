@@ -1,0 +1,38 @@
+package borg
+
+import (
+	"context"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"borgcron/internal/backup"
+)
+
+// CreateDumps makes an archive of what comes out of the stream's named pipes. It is made whole or not at all: borg writes
+// no checkpoint, and when ctx ends it is told to go at once, not to bring its work to an end. It goes as well when we do, however that
+// happens: a pipe whose writer has died looks like one that has been read to its end.
+func (c *Client) CreateDumps(ctx context.Context, call backup.Call, archive string, stream backup.DumpStream) (backup.Report, error) {
+	if call.Repository.IsLocal() { // borg runs in another folder
+		if location, err := filepath.Abs(call.Repository.Key()); err == nil {
+			call.Repository.Location = location
+		}
+	}
+	return c.run(ctx, call, task{
+		command: "create", archive: archive, options: dumpOptions(call), paths: stream.Paths, answer: &answer{want: archive},
+		stall: call.Job.Timeout.Stall, dir: stream.Dir, mortal: syscall.SIGTERM,
+	})
+}
+
+// noCheckpoint is longer than any run.
+const noCheckpoint = 10 * 365 * 24 * time.Hour
+
+func dumpOptions(call backup.Call) []string {
+	job := call.Job
+	o := options{"--json", "--list", "--filter=CE", "--read-special", "--files-cache=disabled"}
+	o.text("comment", escapeBraces(job.Comment))
+	o.text("compression", job.Compression)
+	o.text("chunker-params", job.Chunker)
+	o.seconds("checkpoint-interval", noCheckpoint)
+	return o
+}

@@ -1,0 +1,78 @@
+package cli
+
+import (
+	"context"
+	"path/filepath"
+	"time"
+
+	"borgcron/internal/backup"
+	"borgcron/internal/config"
+	"borgcron/internal/dump"
+	"borgcron/internal/hook"
+)
+
+// databases makes the dumps of jobs: as pipes in a private folder of the run, or as files in the spool.
+type databases struct {
+	maker   *dump.Maker
+	private string // folder of private folders
+	now     func() time.Time
+}
+
+func (env *environment) newDatabases(loaded *config.Config) databases {
+	return databases{env.newMaker(loaded), filepath.Join(loaded.Runtime, "dumps"), env.Now}
+}
+
+// dumpStall is how long a program of a database may give no sign of life: as long as borg by default.
+const dumpStall = 30 * time.Minute
+
+// newMaker makes what dumps and restores.
+func (env *environment) newMaker(loaded *config.Config) *dump.Maker {
+	return &dump.Maker{
+		Environ: hook.Environ(env.Environ, env.secretVariables(loaded)), Secret: env.secretReader(loaded), Log: env.Log,
+		Scratch: loaded.State, Stall: dumpStall,
+	}
+}
+
+// Stream prepares the job's dumps as pipes, in a folder that goes with them.
+func (d databases) Stream(ctx context.Context, job *backup.Job, left map[string]string) (backup.DumpStream, error) {
+	dir, remove, err := dump.Private(d.private)
+	if err != nil {
+		return backup.DumpStream{}, err
+	}
+	stream, err := d.maker.Stream(ctx, job, dir, left)
+	if err != nil {
+		remove()
+		return stream, err
+	}
+	closePipes := stream.Close
+	stream.Close = func() { closePipes(); remove() }
+	return stream, nil
+}
+
+// Spool makes the job's dumps as files.
+func (d databases) Spool(ctx context.Context, job *backup.Job) ([]backup.DatabaseDump, error) {
+	parts, err := d.maker.Parts(ctx, job.Databases)
+	if err != nil {
+		return nil, err
+	}
+	written, err := d.maker.WriteFiles(ctx, parts, dump.Folder{Dir: job.Spool, Now: d.now})
+	if err != nil {
+		return nil, err
+	}
+	var dumps []backup.DatabaseDump
+	var failed error
+	for _, one := range written {
+		switch {
+		case one.Failure == nil:
+		case one.Database.Warn && ctx.Err() == nil:
+			one.Left = one.Failure.Sentence()
+		default:
+			if failed == nil {
+				failed = one.Failure
+			}
+			continue
+		}
+		dumps = append(dumps, one.DatabaseDump)
+	}
+	return dumps, failed
+}

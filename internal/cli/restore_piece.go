@@ -1,0 +1,211 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+
+	"borgcron/internal/backup"
+	"borgcron/internal/borg"
+	"borgcron/internal/dump"
+)
+
+// piece is one dump and where it is restored to.
+type piece struct {
+	dump   backup.DatabaseDump
+	target dump.Target
+}
+
+// order: roles come before what belongs to them, grants after what they are about.
+func (p piece) order() int {
+	switch {
+	case p.dump.Kind == backup.OneDatabase:
+		return 1
+	case p.dump.Type == "postgresql":
+		return 0
+	}
+	return 2
+}
+
+// place is the target as people call it.
+func (p piece) place() string {
+	if p.dump.Type == "sqlite" {
+		return p.target.Database.Path
+	}
+	name := p.target.Name
+	if name == "" {
+		name = p.dump.Name
+	}
+	return p.target.Database.Server() + "/" + name
+}
+
+// target is where a dump goes: by the job's entry for its server, changed by --to and --as.
+func (r *restoring) target(d backup.DatabaseDump) (dump.Target, error) {
+	target := dump.Target{Name: r.options.as, Replace: r.options.replace}
+	database, err := r.entry(d)
+	if err != nil {
+		return target, err
+	}
+	target.Database = database
+	switch to := r.options.to; {
+	case d.Type == "sqlite" && to == "":
+		database.Path = d.Name
+	case d.Type == "sqlite":
+		if database.Path, err = filepath.Abs(to); err != nil {
+			return target, exitError{exitFailed, err}
+		}
+	case strings.HasPrefix(to, "/") && d.Type == "postgresql":
+		database.Host, database.Port = to, 0
+	case strings.HasPrefix(to, "/"):
+		database.Socket, database.Host, database.Port = to, "", 0
+	case to != "":
+		return target, setServer(database, to)
+	}
+	if d.Type == "sqlite" && r.options.as != "" {
+		return target, usage("--as gives a database another name; a file of SQLite goes to another place by --to FILE")
+	}
+	return target, nil
+}
+
+// setServer points an entry to another server.
+func setServer(database *backup.Database, to string) error {
+	host, port := to, 0
+	if h, p, err := net.SplitHostPort(to); err == nil {
+		host = h
+		if port, err = strconv.Atoi(p); err != nil || port < 1 || port > 65535 {
+			return usage("--to %s: give HOST or HOST:PORT", to)
+		}
+	}
+	if host == "" {
+		return usage("--to %s: give HOST or HOST:PORT", to)
+	}
+	database.Host, database.Port, database.Socket, database.Container = host, port, "", ""
+	return nil
+}
+
+// entry is a copy of the job's entry that the dump came from, which knows how to log in. If the configuration has
+// changed since, one of the same type serves where --to says where to go.
+func (r *restoring) entry(d backup.DatabaseDump) (*backup.Database, error) {
+	var same *backup.Database
+	for i := range r.call.Job.Databases {
+		database := r.call.Job.Databases[i]
+		if database.Server() == d.Server && (d.Type != "sqlite" || filepath.Clean(database.Path) == d.Name) {
+			return &database, nil
+		}
+		if database.Type == d.Type && same == nil {
+			same = &database
+		}
+	}
+	switch {
+	case d.Type == "sqlite":
+		return &backup.Database{Type: "sqlite"}, nil
+	case same != nil && r.options.to != "":
+		return same, nil
+	}
+	return nil, exitError{exitFailed, fmt.Errorf("job %s has no entry for the server %s that %s came from: add it to `databases`, or say --to HOST",
+		r.call.Job.Name, backup.Clean(d.Server), backup.Clean(d.Name))}
+}
+
+// maxContents bounds what is read of the contents of an archive of dumps.
+const maxContents = 64 << 20
+
+// contents reads what an archive of dumps holds.
+func (d databases) contents(ctx context.Context, client *borg.Client, call backup.Call, archive string) (contents backup.Contents, err error) {
+	var text bytes.Buffer
+	if err := client.Extract(ctx, call, archive, backup.ContentsPath, &bounded{to: &text, left: maxContents}); err != nil {
+		return contents, err
+	}
+	if err := json.Unmarshal(text.Bytes(), &contents); err != nil || contents.Version != 1 {
+		return contents, &backup.Failure{Op: "extract", Code: -1, Class: backup.Permanent, Err: err,
+			Message: fmt.Sprintf("the contents of the archive %s cannot be understood", backup.Clean(archive)), Hint: "a newer borgcron may have made it"}
+	}
+	return contents, nil
+}
+
+// bounded passes on only so many bytes.
+type bounded struct {
+	to   io.Writer
+	left int
+}
+
+func (b *bounded) Write(p []byte) (int, error) {
+	if len(p) > b.left {
+		return 0, errors.New("it is too long")
+	}
+	b.left -= len(p)
+	return b.to.Write(p)
+}
+
+// restore streams one dump out of the archive into its server. The server sees the end of the dump only if borg has ended well
+// and all bytes that were once written have come.
+func (d databases) restore(ctx context.Context, client *borg.Client, call backup.Call, archive string, p piece) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	read, write := io.Pipe()
+	extracted := make(chan error, 1)
+	go func() {
+		counted := &counting{to: write}
+		err := client.Extract(ctx, call, archive, p.dump.Path(), counted)
+		if err == nil && counted.n != p.dump.Size {
+			err = &backup.Failure{Op: "extract", Code: -1, Class: backup.Permanent,
+				Message: fmt.Sprintf("the archive holds %d bytes of this dump, and %d were written", counted.n, p.dump.Size),
+				Hint:    "run borgcron run " + call.Job.Name + " --only check"}
+		}
+		_ = write.CloseWithError(err) // nil is io.EOF
+		extracted <- err
+	}()
+	err := d.maker.Restore(ctx, p.dump, p.target, read)
+	_ = read.CloseWithError(errNotTaken)
+	if err != nil {
+		cancel()
+	}
+	if lost := <-extracted; lost != nil && !errors.Is(lost, errNotTaken) && ctx.Err() == nil {
+		return lost
+	}
+	return err
+}
+
+var errNotTaken = errors.New("the dump was not taken to its end")
+
+// counting counts what is written.
+type counting struct {
+	to io.Writer
+	n  int64
+}
+
+func (c *counting) Write(p []byte) (int, error) {
+	n, err := c.to.Write(p)
+	c.n += int64(n)
+	return n, err
+}
+
+// list prints what the archive holds.
+func (r *restoring) list() error {
+	if r.options.json {
+		return printJSON(r.env.Stdout, struct {
+			Archive string                `json:"archive"`
+			Dumps   []backup.DatabaseDump `json:"dumps"`
+		}{r.archive.Name, r.contents.Dumps})
+	}
+	fmt.Fprintln(r.env.Stdout, backup.Clean(r.archive.Name))
+	lines := newTable(r.env.Stdout)
+	lines.AppendHeader(table.Row{"NAME", "SERVER", "FORMAT", "SIZE", "NOTE"})
+	for _, d := range r.contents.Dumps {
+		note := d.Left
+		if d.Kind == backup.ServerWide {
+			note = "of the server, restored only if named"
+		}
+		lines.AppendRow(table.Row{backup.Clean(d.Name), backup.Clean(d.Server), d.Format, size(d.Size), backup.Clean(note)})
+	}
+	lines.Render()
+	return nil
+}

@@ -1,0 +1,129 @@
+package dbtest
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const (
+	pgUser     = "admin"
+	pgPassword = `p:a\s's "1` //nolint:gosec // of tests; with all that a password file wants escaped
+)
+
+// PostgresServer is a running PostgreSQL of a test's own.
+type PostgresServer struct {
+	Host           string // the folder of its socket; it listens on 127.0.0.1 as well
+	Port           int
+	User, Password string // of a superuser
+	PID            int
+
+	folder  string
+	process *os.Process
+	ended   chan struct{}
+}
+
+// PostgreSQL starts a PostgreSQL in a temporary folder, as an unprivileged user, and ends it with the test. Without one
+// installed the test is skipped, or fails where everything must be there.
+func PostgreSQL(t testing.TB) *PostgresServer {
+	t.Helper()
+	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/postgres")
+	if len(found) == 0 {
+		if os.Getenv("BORGCRON_MUST") == "all" {
+			t.Fatal("no PostgreSQL is installed")
+		}
+		t.Skip("no PostgreSQL is installed")
+	}
+	daemon := found[len(found)-1]
+	folder, err := os.MkdirTemp("", "pg") // t.TempDir is too long for a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(folder) })
+	s := &PostgresServer{Host: folder, Port: mariaPort(t), User: pgUser, Password: pgPassword, folder: folder}
+	who := mariaOwner(t, folder)
+	secret := filepath.Join(folder, "password")
+	if err := os.WriteFile(secret, []byte(pgPassword+"\n"), 0o644); err != nil { //nolint:gosec // the server's user reads it
+		t.Fatal(err)
+	}
+	made := exec.Command(filepath.Join(filepath.Dir(daemon), "initdb"), "--pgdata="+filepath.Join(folder, "data"), "--username="+pgUser,
+		"--pwfile="+secret, "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync")
+	made.Dir, made.SysProcAttr, made.Env = folder, who, []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C.UTF-8"}
+	if said, err := made.CombinedOutput(); err != nil {
+		t.Fatalf("initdb: %v\n%s", err, said)
+	}
+	s.start(t, daemon, who)
+	return s
+}
+
+func (s *PostgresServer) start(t testing.TB, daemon string, who *syscall.SysProcAttr) {
+	t.Helper()
+	server := exec.Command(daemon, "-D", filepath.Join(s.folder, "data"), "-k", s.folder, "-h", "127.0.0.1", "-p", strconv.Itoa(s.Port),
+		"-c", "fsync=off", "-c", "shared_buffers=32MB", "-c", "max_connections=30")
+	var said bytes.Buffer
+	server.Dir, server.SysProcAttr, server.Stdout, server.Stderr = s.folder, who, &said, &said
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	s.PID, s.process, s.ended = server.Process.Pid, server.Process, make(chan struct{})
+	go func() {
+		_ = server.Wait()
+		close(s.ended)
+	}()
+	t.Cleanup(s.Stop)
+	deadline := time.Now().Add(mariaPatience)
+	for {
+		if _, err := s.Query("postgres", "SELECT 1"); err == nil {
+			return
+		} else if time.Now().After(deadline) {
+			t.Fatalf("PostgreSQL does not answer: %v", err)
+		}
+		select {
+		case <-s.ended:
+			t.Fatalf("PostgreSQL ended:\n%s", said.String())
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// Stop ends the server and its processes at once, without writing anything out, and returns when it is gone.
+func (s *PostgresServer) Stop() {
+	_ = s.process.Signal(syscall.SIGQUIT) // it may be gone already
+	select {
+	case <-s.ended:
+	case <-time.After(10 * time.Second):
+		_ = s.process.Kill()
+		<-s.ended
+	}
+}
+
+// SQL carries statements out in a database and returns what they answer: a line a row, columns with a bar between them.
+func (s *PostgresServer) SQL(t testing.TB, db, sql string) string {
+	t.Helper()
+	answer, err := s.Query(db, sql)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer
+}
+
+// Query is SQL for other goroutines than the test's own.
+func (s *PostgresServer) Query(db, sql string) (string, error) {
+	name := strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(db)
+	client := exec.Command("psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", s.Host, "-p", strconv.Itoa(s.Port), "-U", s.User, "-d", "dbname='"+name+"'")
+	client.Env = []string{"PATH=" + os.Getenv("PATH"), "PGPASSWORD=" + s.Password}
+	var said bytes.Buffer
+	client.Stdin, client.Stderr = strings.NewReader(sql), &said
+	answer, err := client.Output()
+	if err != nil {
+		return "", fmt.Errorf("%w: %s", err, strings.TrimSpace(said.String()))
+	}
+	return strings.TrimSuffix(string(answer), "\n"), nil
+}

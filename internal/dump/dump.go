@@ -1,0 +1,139 @@
+// Package dump makes consistent dumps of databases and brings them back: one kind of server a file.
+package dump
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"borgcron/internal/backup"
+)
+
+// Maker makes dumps and restores them. It may be used from several goroutines.
+type Maker struct {
+	Environ []string                                             // for the programs of databases: the caller's without what is borg's or a secret of ours
+	Secret  func(context.Context, backup.Secret) ([]byte, error) // reads a password
+	Stall   time.Duration                                        // a program that gives no sign of life for so long is ended; 0: never
+	Scratch string                                               // the folder for copies of databases that cannot be streamed; "": the system's
+	Log     *slog.Logger
+}
+
+// Part is one dump to be made, and the entry of the configuration that asks for it.
+type Part struct {
+	backup.DatabaseDump
+	Database *backup.Database
+}
+
+// Target is where a dump is restored to.
+type Target struct {
+	Database *backup.Database // how to reach the server, or for SQLite (in Path) the file
+	Name     string           // of the database there; "" for the dump's own
+	Replace  bool             // what is there already may be replaced
+}
+
+// engine knows one kind of database. Every error is a *backup.Failure: Transient only if the server could not be reached,
+// else Permanent, with a hint.
+type engine interface {
+	// parts names the dumps that an entry asks for. It asks the server, also where all names stand in the entry, so
+	// that a name that does not exist, a wrong password or a server that is down is found before anything is begun.
+	parts(ctx context.Context, m *Maker, database *backup.Database) ([]backup.DatabaseDump, error)
+	// estimate is how large the dump will be at most, in bytes, as far as the server can tell.
+	estimate(ctx context.Context, m *Maker, part Part) (int64, error)
+	// dump writes the dump. It is complete if and only if there is no error.
+	dump(ctx context.Context, m *Maker, part Part, w io.Writer) error
+	// holds tells whether there is something at the target that a restore would overwrite: what, in a few words, ""
+	// if the database does not exist or is empty.
+	holds(ctx context.Context, m *Maker, target Target) (string, error)
+	// restore brings a dump back from r. It is carried out whole or not at all where the server can do that.
+	// Whether the target may be overwritten was asked before.
+	restore(ctx context.Context, m *Maker, dump backup.DatabaseDump, target Target, r io.Reader) error
+}
+
+func engineOf(kind string) (engine, error) {
+	switch kind {
+	case "postgresql":
+		return postgresql{}, nil
+	case "mysql", "mariadb":
+		return mysql{}, nil
+	case "sqlite":
+		return sqlite{}, nil
+	}
+	return nil, fmt.Errorf("there is no kind of database called %q", kind)
+}
+
+// Parts names all dumps that the entries of a job ask for, in their order. An entry with on_error: warn whose server
+// cannot be asked becomes one part that says in Left why it is left out.
+func (m *Maker) Parts(ctx context.Context, databases []backup.Database) ([]Part, error) {
+	var parts []Part
+	seen := map[string]bool{}
+	for i := range databases {
+		database := &databases[i]
+		found, err := m.partsOf(ctx, database)
+		if err != nil {
+			failure := backup.AsFailure("dump", err)
+			if !database.Warn || ctx.Err() != nil {
+				return nil, failure
+			}
+			found = []backup.DatabaseDump{{Kind: backup.OneDatabase, Type: database.Type, Server: database.Server(), Name: "all", Left: failure.Sentence()}}
+		}
+		for _, dump := range found {
+			if path := dump.Path(); !seen[path] {
+				seen[path] = true
+				parts = append(parts, Part{dump, database})
+			}
+		}
+	}
+	return parts, nil
+}
+
+func (m *Maker) partsOf(ctx context.Context, database *backup.Database) ([]backup.DatabaseDump, error) {
+	engine, err := engineOf(database.Type)
+	if err != nil {
+		return nil, err
+	}
+	return engine.parts(ctx, m, database)
+}
+
+// Write makes one dump. It is complete if and only if there is no error; every error is a *backup.Failure.
+func (m *Maker) Write(ctx context.Context, part Part, w io.Writer) error {
+	engine, err := engineOf(part.Type)
+	if err != nil {
+		return err
+	}
+	return engine.dump(ctx, m, part, w)
+}
+
+// Estimate is how large a dump will be at most, in bytes, as far as its server can tell.
+func (m *Maker) Estimate(ctx context.Context, part Part) (int64, error) {
+	engine, err := engineOf(part.Type)
+	if err != nil {
+		return 0, err
+	}
+	return engine.estimate(ctx, m, part)
+}
+
+// Restore brings a dump back to the target. What is there already is only replaced if the target says so.
+func (m *Maker) Restore(ctx context.Context, dump backup.DatabaseDump, target Target, r io.Reader) error {
+	engine, err := engineOf(dump.Type)
+	if err != nil {
+		return err
+	}
+	return engine.restore(ctx, m, dump, target, r)
+}
+
+// Holds tells what at the target a restore would overwrite, "" if nothing is there.
+func (m *Maker) Holds(ctx context.Context, dump backup.DatabaseDump, target Target) (string, error) {
+	engine, err := engineOf(dump.Type)
+	if err != nil {
+		return "", err
+	}
+	if target.Name == "" {
+		target.Name = dump.Name
+	}
+	if dump.Kind == backup.ServerWide {
+		return "", nil
+	}
+	return engine.holds(ctx, m, target)
+}

@@ -1,0 +1,113 @@
+package dump
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"borgcron/internal/backup"
+)
+
+// holds counts what is not the system's own and belongs to no extension.
+func (s postgresql) holds(ctx context.Context, m *Maker, target Target) (string, error) {
+	there, err := s.databases(ctx, m, target.Database)
+	if err != nil || !slices.Contains(there, target.Name) {
+		return "", pgFailure("restore-database", err)
+	}
+	out, err := s.ask(ctx, m, target.Database, target.Name, `SELECT (SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+			WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)' AND c.relkind IN ('r', 'v', 'm', 'S', 'f', 'p'))
+		+ (SELECT count(*) FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname NOT IN ('pg_catalog', 'information_schema')
+			AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e'))
+		+ (SELECT count(*) FROM pg_largeobject_metadata)`)
+	if err != nil {
+		return "", pgFailure("restore-database", err)
+	}
+	if n := strings.TrimRight(out, "\x00"); n != "0" {
+		return backup.CleanLine(fmt.Sprintf("database %q with %s tables, functions and the like", target.Name, n), 500), nil
+	}
+	return "", nil
+}
+
+// restore fills a new database beside the one that is there, in one transaction, and lets it take the name only when it is whole.
+func (s postgresql) restore(ctx context.Context, m *Maker, dump backup.DatabaseDump, target Target, r io.Reader) error {
+	if dump.Kind == backup.ServerWide {
+		return pgFailure("restore-database", s.restoreGlobals(ctx, m, target.Database, r))
+	}
+	name := cmp.Or(target.Name, dump.Name)
+	scratch := "borgcron-restore-" + strings.ToLower(rand.Text()[:10])
+	command := func(ctx context.Context, statements ...string) error {
+		for _, statement := range statements {
+			if _, err := s.ask(ctx, m, target.Database, "postgres", statement); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	there, err := s.databases(ctx, m, target.Database)
+	if err != nil {
+		return pgFailure("restore-database", err)
+	}
+	create := "CREATE DATABASE " + pgName(scratch) + " TEMPLATE template0"
+	if slices.Contains(there, name) { // as it was
+		alike, err := s.ask(ctx, m, target.Database, "postgres", "SELECT ' ENCODING ' || quote_literal(pg_encoding_to_char(encoding)) || ' LC_COLLATE ' || quote_literal(datcollate)"+
+			" || ' LC_CTYPE ' || quote_literal(datctype) FROM pg_database WHERE datname = "+pgLiteral(name))
+		if err != nil {
+			return pgFailure("restore-database", err)
+		}
+		create += strings.TrimRight(alike, "\x00")
+	}
+	if err := command(ctx, create); err != nil {
+		return pgFailure("restore-database", err)
+	}
+	err = s.fill(ctx, m, dump, target.Database, scratch, r)
+	if err == nil && slices.Contains(there, name) {
+		err = command(ctx, "DROP DATABASE "+pgName(name)+" WITH (FORCE)")
+	}
+	if err == nil {
+		err = command(ctx, "ALTER DATABASE "+pgName(scratch)+" RENAME TO "+pgName(name))
+	}
+	if err != nil {
+		_ = command(context.WithoutCancel(ctx), "DROP DATABASE IF EXISTS "+pgName(scratch)) // the failure is what matters
+	}
+	return pgFailure("restore-database", err)
+}
+
+// fill restores into an empty database. Both programs end at the first error, and then leave nothing.
+func (s postgresql) fill(ctx context.Context, m *Maker, dump backup.DatabaseDump, database *backup.Database, into string, r io.Reader) error {
+	program, args := "pg_restore", []string{"--exit-on-error", "--single-transaction", "--format=" + dump.Format}
+	if dump.Format == "plain" {
+		program, args = "psql", []string{"-Xq", "-v", "ON_ERROR_STOP=1", "--single-transaction"}
+	}
+	c, err := s.client(ctx, m, database, program, append(args, "--dbname="+conninfo(into)))
+	if err != nil {
+		return err
+	}
+	c.stdin, c.stdout = r, io.Discard
+	return m.run(ctx, c)
+}
+
+// restoreGlobals carries the statements out one by one: that a role is there already is no error, anything else is.
+func (s postgresql) restoreGlobals(ctx context.Context, m *Maker, database *backup.Database, r io.Reader) error {
+	c, err := s.client(ctx, m, database, "psql", []string{"-Xq", "-v", "ON_ERROR_STOP=0", "--dbname=" + conninfo("postgres")})
+	if err != nil {
+		return err
+	}
+	var wrong []string
+	c.stdin, c.stdout = r, io.Discard
+	c.line = func(line []byte) {
+		if text := string(line); strings.Contains(text, "ERROR:") && !strings.HasSuffix(text, "already exists") {
+			wrong = append(wrong, text)
+		}
+	}
+	if err := m.run(ctx, c); err != nil {
+		return err
+	}
+	if len(wrong) > 0 {
+		return &backup.Failure{Op: "restore-database", Code: -1, Class: backup.Permanent, Message: backup.CleanLine(wrong[0], 500), Hint: "the other statements were carried out"}
+	}
+	return nil
+}

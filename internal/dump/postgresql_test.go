@@ -1,0 +1,163 @@
+package dump
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"borgcron/internal/backup"
+	"borgcron/internal/dbtest"
+)
+
+// pgFill makes a database with all kinds of things in it, and pgSum what they are, independent of any dump.
+const (
+	pgFill = `
+CREATE TABLE account (id serial PRIMARY KEY, name text NOT NULL, data bytea);
+INSERT INTO account (name, data) SELECT 'näme ' || i, decode(md5(i::text), 'hex') FROM generate_series(1, 200000) i;
+CREATE TABLE logged (id int, at timestamptz DEFAULT now());
+CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO logged VALUES (NEW.id); RETURN NEW; END $$;
+CREATE TRIGGER noted AFTER UPDATE ON account FOR EACH ROW EXECUTE FUNCTION note();
+CREATE VIEW few AS SELECT * FROM account WHERE id < 10;
+SELECT lo_from_bytea(4711, decode('00ff10', 'hex'));
+GRANT SELECT ON few TO reader;
+UPDATE account SET name = 'x' WHERE id = 3;`
+	pgSum = `SELECT count(*), sum(hashtext(name || encode(data, 'hex'))) FROM account; SELECT count(*) FROM logged; SELECT count(*) FROM few;
+SELECT encode(lo_get(4711), 'hex'); SELECT has_table_privilege('reader', 'few', 'SELECT'); SELECT tgname FROM pg_trigger WHERE NOT tgisinternal;`
+)
+
+func pgEntry(s *dbtest.PostgresServer) *backup.Database {
+	return &backup.Database{
+		Type: "postgresql", Host: s.Host, Port: s.Port, User: s.User, Password: backup.Secret{Env: s.Password},
+		Names: []string{backup.AllDatabases}, Format: "custom",
+	}
+}
+
+func TestPostgreSQL(t *testing.T) {
+	server := dbtest.PostgreSQL(t)
+	maker := mysqlMaker(t.Output())
+	server.SQL(t, "postgres", "CREATE ROLE reader")
+	names := []string{"plain", "with space", `quo"te'd`, "-dash", "a=b", "ünïcode", `back\slash`}
+	for _, name := range names {
+		server.SQL(t, "postgres", "CREATE DATABASE "+pgName(name))
+		server.SQL(t, name, "CREATE TABLE t AS SELECT "+pgLiteral(name)+"::text AS name")
+	}
+	server.SQL(t, "plain", pgFill)
+	parts, err := maker.Parts(t.Context(), []backup.Database{*pgEntry(server)})
+	if err != nil || len(parts) != len(names)+2 { // and postgres, and the globals
+		t.Fatalf("%d parts: %v", len(parts), err)
+	}
+	for _, format := range []string{"custom", "plain", "tar"} {
+		t.Run(format, func(t *testing.T) { pgRoundTrip(t, server, maker, format, names) })
+	}
+	t.Run("globals", func(t *testing.T) {
+		part := parts[len(parts)-1]
+		server.SQL(t, "postgres", "CREATE ROLE lost PASSWORD 'x'")
+		text := pgDump(t, maker, part)
+		server.SQL(t, "postgres", "DROP ROLE lost")
+		if err := maker.Restore(t.Context(), part.DatabaseDump, Target{Database: pgEntry(server)}, bytes.NewReader(text)); err != nil {
+			t.Fatal(err)
+		}
+		if got := server.SQL(t, "postgres", "SELECT count(*) FROM pg_roles WHERE rolname = 'lost'"); got != "1" {
+			t.Error(got)
+		}
+	})
+	t.Run("cut off", func(t *testing.T) { pgCut(t, server, maker) })
+	t.Run("trouble", func(t *testing.T) { pgTroubles(t, server, maker) })
+}
+
+func pgDump(t *testing.T, maker *Maker, part Part) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	if err := maker.Write(t.Context(), part, &out); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+func pgRoundTrip(t *testing.T, server *dbtest.PostgresServer, maker *Maker, format string, names []string) {
+	entry := pgEntry(server)
+	entry.Format = format
+	before := server.SQL(t, "plain", pgSum)
+	for _, name := range names {
+		part := Part{backup.DatabaseDump{Kind: backup.OneDatabase, Type: "postgresql", Name: name, Format: format}, entry}
+		text := pgDump(t, maker, part)
+		server.SQL(t, name, "DROP TABLE t")
+		target := Target{Database: entry, Name: name, Replace: true}
+		if what, err := maker.Holds(t.Context(), part.DatabaseDump, target); err != nil || (what != "") != (name == "plain") {
+			t.Errorf("%s holds %q, %v", name, what, err)
+		}
+		if err := maker.Restore(t.Context(), part.DatabaseDump, target, bytes.NewReader(text)); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if got := server.SQL(t, name, "SELECT name FROM t"); got != name {
+			t.Errorf("%s: %q came back", name, got)
+		}
+	}
+	if after := server.SQL(t, "plain", pgSum); after != before {
+		t.Errorf("before %s, after %s", before, after)
+	}
+}
+
+// A restore that breaks off leaves what was there, and nothing else.
+func pgCut(t *testing.T, server *dbtest.PostgresServer, maker *Maker) {
+	lost := errors.New("the line is gone")
+	for _, format := range []string{"custom", "plain"} {
+		entry := pgEntry(server)
+		entry.Format = format
+		part := Part{backup.DatabaseDump{Kind: backup.OneDatabase, Type: "postgresql", Name: "plain", Format: format}, entry}
+		text := pgDump(t, maker, part)
+		before := server.SQL(t, "plain", pgSum)
+		broken := io.MultiReader(bytes.NewReader(text[:len(text)/2]), failing{lost})
+		if err := maker.Restore(t.Context(), part.DatabaseDump, Target{Database: entry, Replace: true}, broken); err == nil {
+			t.Error(format + ": half a dump was restored")
+		}
+		if after := server.SQL(t, "plain", pgSum); after != before {
+			t.Errorf("before %s, after %s", before, after)
+		}
+		if left := server.SQL(t, "postgres", "SELECT datname FROM pg_database WHERE datname LIKE 'borgcron%'"); left != "" {
+			t.Error("left behind: " + left)
+		}
+	}
+}
+
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
+
+func pgTroubles(t *testing.T, server *dbtest.PostgresServer, maker *Maker) {
+	server.SQL(t, "postgres", "CREATE ROLE poor LOGIN PASSWORD 'p'")
+	for name, test := range map[string]struct {
+		change func(*backup.Database)
+		class  backup.Class
+		words  string
+	}{
+		"password":   {func(d *backup.Database) { d.Password.Env = "wrong" }, backup.Permanent, "password authentication failed"},
+		"down":       {func(d *backup.Database) { d.Host, d.Port = "127.0.0.1", 1 }, backup.Transient, "refused"},
+		"no socket":  {func(d *backup.Database) { d.Host = "/nonexistent" }, backup.Transient, "No such file"},
+		"no program": {func(d *backup.Database) { d.Program = "/nonexistent/pg_dump" }, backup.Permanent, "cannot be started"},
+		"no such":    {func(d *backup.Database) { d.Names = []string{"nothing"} }, backup.Permanent, "there is no database"},
+		"no right":   {func(d *backup.Database) { d.User, d.Password.Env = "poor", "p" }, backup.Permanent, "permission denied"},
+		"no user":    {func(d *backup.Database) { d.User = "nobody" }, backup.Permanent, "authentication failed"},
+	} {
+		entry := pgEntry(server)
+		entry.Names = []string{"plain"}
+		test.change(entry)
+		parts, err := maker.Parts(t.Context(), []backup.Database{*entry})
+		if err == nil {
+			err = maker.Write(t.Context(), parts[0], io.Discard)
+		}
+		var failure *backup.Failure
+		if !errors.As(err, &failure) || failure.Class != test.class || !strings.Contains(failure.Message, test.words) || failure.Hint == "" {
+			t.Errorf("%s: %v (%+v)", name, err, failure)
+		}
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	why := errors.New("enough")
+	cancel(why)
+	if _, err := maker.Parts(ctx, []backup.Database{*pgEntry(server)}); !errors.Is(err, why) {
+		t.Errorf("ended: %v", err)
+	}
+}

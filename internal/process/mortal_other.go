@@ -1,0 +1,7 @@
+//go:build !linux && !freebsd
+
+package process
+
+import "syscall"
+
+func mortal(*syscall.SysProcAttr, syscall.Signal) {}
