@@ -38,7 +38,7 @@ func (d *Database) Server() string {
 	if d.Port != 0 {
 		place += ":" + strconv.Itoa(d.Port)
 	}
-	if place == "" || place == "localhost" {
+	if place == "" || place == "localhost" || place == "/run/postgresql" || place == "/var/run/postgresql" {
 		return d.Type
 	}
 	return d.Type + "@" + escapeName(place)

@@ -79,10 +79,13 @@ func (m *Maker) Parts(ctx context.Context, databases []backup.Database) ([]Part,
 			found = []backup.DatabaseDump{{Kind: backup.OneDatabase, Type: database.Type, Server: database.Server(), Name: "all", Left: failure.Sentence()}}
 		}
 		for _, dump := range found {
-			if path := dump.Path(); !seen[path] {
-				seen[path] = true
-				parts = append(parts, Part{dump, database})
+			if seen[dump.Path()] {
+				return nil, &backup.Failure{Op: "dump", Code: -1, Class: backup.Permanent,
+					Message: fmt.Sprintf("two entries dump %s of %s: each dump would take the place of the other", backup.Clean(dump.Name), dump.Server),
+					Hint:    "take it out of one of them"}
 			}
+			seen[dump.Path()] = true
+			parts = append(parts, Part{dump, database})
 		}
 	}
 	return parts, nil

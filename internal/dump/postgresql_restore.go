@@ -39,9 +39,13 @@ func (s postgresql) restore(ctx context.Context, m *Maker, dump backup.DatabaseD
 	}
 	name := cmp.Or(target.Name, dump.Name)
 	scratch := "borgcron-restore-" + strings.ToLower(rand.Text()[:10])
+	from := "postgres" // nobody may be connected to what is dropped
+	if name == from {
+		from = "template1"
+	}
 	command := func(ctx context.Context, statements ...string) error {
 		for _, statement := range statements {
-			if _, err := s.ask(ctx, m, target.Database, "postgres", statement); err != nil {
+			if _, err := s.ask(ctx, m, target.Database, from, statement); err != nil {
 				return err
 			}
 		}
