@@ -290,6 +290,6 @@ func printPlan(to io.Writer, forecast runner.Forecast) {
 		if due.Now {
 			word = "yes"
 		}
-		fmt.Fprintf(to, "  %-11s %-4s %s\n", due.Step, word, backup.Clean(due.Reason))
+		fmt.Fprintf(to, "  %-8s %-4s %s\n", due.Step, word, backup.Clean(due.Reason))
 	}
 }
