@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -64,6 +65,7 @@ func TestPostgreSQL(t *testing.T) {
 			t.Error(got)
 		}
 	})
+	t.Run("consistent", func(t *testing.T) { pgConsistent(t, server, maker) })
 	t.Run("cut off", func(t *testing.T) { pgCut(t, server, maker) })
 	t.Run("trouble", func(t *testing.T) { pgTroubles(t, server, maker) })
 }
@@ -126,6 +128,44 @@ func pgCut(t *testing.T, server *dbtest.PostgresServer, maker *Maker) {
 type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
+
+// A dump shows one moment, whatever is written meanwhile.
+func pgConsistent(t *testing.T, server *dbtest.PostgresServer, maker *Maker) {
+	server.SQL(t, "postgres", "CREATE DATABASE bank")
+	server.SQL(t, "bank", "CREATE TABLE a AS SELECT i, 100 AS sum FROM generate_series(1, 20000) i; CREATE TABLE b AS SELECT * FROM a")
+	stop, stopped := make(chan struct{}), make(chan error)
+	go func() {
+		for n := 0; ; n++ {
+			select {
+			case <-stop:
+				stopped <- nil
+				return
+			default:
+			}
+			if _, err := server.Query("bank", fmt.Sprintf("BEGIN; UPDATE a SET sum = sum - 1 WHERE i = %[1]d; UPDATE b SET sum = sum + 1 WHERE i = %[1]d; COMMIT", n%20000+1)); err != nil {
+				stopped <- err
+				return
+			}
+		}
+	}()
+	part := Part{backup.DatabaseDump{Kind: backup.OneDatabase, Type: "postgresql", Name: "bank", Format: "custom"}, pgEntry(server)}
+	for range 5 {
+		text := pgDump(t, maker, part)
+		if err := maker.Restore(t.Context(), part.DatabaseDump, Target{Database: part.Database, Name: "copy", Replace: true}, bytes.NewReader(text)); err != nil {
+			t.Fatal(err)
+		}
+		if got := server.SQL(t, "copy", "SELECT (SELECT sum(sum) FROM a) + (SELECT sum(sum) FROM b)"); got != "4000000" {
+			t.Errorf("the sum is %s", got)
+		}
+	}
+	close(stop)
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+	if moved := server.SQL(t, "bank", "SELECT 2000000 - sum(sum) FROM a"); moved == "0" {
+		t.Error("nothing was written meanwhile")
+	}
+}
 
 func pgTroubles(t *testing.T, server *dbtest.PostgresServer, maker *Maker) {
 	server.SQL(t, "postgres", "CREATE ROLE poor LOGIN PASSWORD 'p'")
