@@ -191,3 +191,38 @@ func killOf(pid int, name string) {
 		return fs.SkipDir
 	})
 }
+
+// A job of databases alone: its archives of dumps are its success, pruned by the retention, and guarded.
+func TestDatabasesAlone(t *testing.T) { oneBorg(t, databasesAlone) }
+
+func databasesAlone(t *testing.T, borg string) {
+	s := newSite(t, borg, `
+repositories:
+  local: {location: "${WORK}/repo", borg: "${BORG}", encryption: none, clients: single}
+jobs:
+  home: {repository: local, retention: {last: 2}, databases: [{type: sqlite, path: "${WORK}/app.db"}]}
+`)
+	db, err := sql.Open("sqlite", "file:"+s.path("app.db"))
+	check(t, err)
+	defer db.Close()
+	_, err = db.Exec("CREATE TABLE t AS WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 20000) SELECT i, randomblob(20) AS r FROM c")
+	check(t, err)
+	s.must("init")
+	for range 3 {
+		s.must("run")
+	}
+	if archives := s.archives("home"); len(archives) != 2 || !strings.Contains(archives[0], "home.dumps-") {
+		t.Error(archives)
+	}
+	s.must("status")
+	_, err = db.Exec("DELETE FROM t; VACUUM")
+	check(t, err)
+	if said := s.want(1, "run"); !strings.Contains(said, "shrank") || len(s.archives("home")) != 3 {
+		t.Error(said)
+	}
+	s.must("ack", "home", "--yes")
+	s.must("run")
+	if archives := s.archives("home"); len(archives) != 2 {
+		t.Error(archives)
+	}
+}
