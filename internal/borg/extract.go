@@ -38,11 +38,11 @@ func (c *Client) Archives(ctx context.Context, call backup.Call, match string) (
 }
 
 // Extract writes the content of one file of an archive to w. What was written is whole only if there is no error. If w can take
-// no more, borg is ended. (The path is given as a prefix: one given as a whole is found, but borg says that it was not.)
+// no more, borg is ended. Whoever takes it may be slow, so no sign of life is asked of borg meanwhile. (The path is given as a prefix: one given as a whole is found, but borg says that it was not.)
 func (c *Client) Extract(ctx context.Context, call backup.Call, archive, path string, w io.Writer) error {
 	report, err := c.run(ctx, call, task{
 		command: "extract", archive: archive, options: options{"--stdout"}, paths: []string{"pp:" + path}, output: w,
-		stall: call.Job.Timeout.Stall, mortal: syscall.SIGTERM,
+		mortal: syscall.SIGTERM,
 	})
 	if err == nil && len(report.Warnings) > 0 {
 		return &backup.Failure{Op: "extract", Code: -1, Class: backup.Permanent, Message: report.Warnings[0].Message, Tail: report.Tail}

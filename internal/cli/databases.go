@@ -22,15 +22,19 @@ func (env *environment) newDatabases(loaded *config.Config) databases {
 	return databases{env.newMaker(loaded), filepath.Join(loaded.Runtime, "dumps"), env.Now}
 }
 
-// dumpStall is how long a program of a database may give no sign of life: as long as borg by default.
-const dumpStall = 30 * time.Minute
-
 // newMaker makes what dumps and restores.
 func (env *environment) newMaker(loaded *config.Config) *dump.Maker {
 	return &dump.Maker{
 		Environ: hook.Environ(env.Environ, env.secretVariables(loaded)), Secret: env.secretReader(loaded), Log: env.Log,
-		Scratch: loaded.State, Stall: dumpStall,
+		Scratch: loaded.State,
 	}
+}
+
+// of is the maker for a job: its programs may be as long without a sign of life as its borg.
+func (d databases) of(job *backup.Job) *dump.Maker {
+	maker := *d.maker
+	maker.Stall = job.Timeout.Stall
+	return &maker
 }
 
 // Stream prepares the job's dumps as pipes, in a folder that goes with them.
@@ -39,7 +43,7 @@ func (d databases) Stream(ctx context.Context, job *backup.Job, left map[string]
 	if err != nil {
 		return backup.DumpStream{}, err
 	}
-	stream, err := d.maker.Stream(ctx, job, dir, left)
+	stream, err := d.of(job).Stream(ctx, job, dir, left)
 	if err != nil {
 		remove()
 		return stream, err
@@ -51,11 +55,12 @@ func (d databases) Stream(ctx context.Context, job *backup.Job, left map[string]
 
 // Spool makes the job's dumps as files.
 func (d databases) Spool(ctx context.Context, job *backup.Job) ([]backup.DatabaseDump, error) {
-	parts, err := d.maker.Parts(ctx, job.Databases)
+	maker := d.of(job)
+	parts, err := maker.Parts(ctx, job.Databases)
 	if err != nil {
 		return nil, err
 	}
-	written, err := d.maker.WriteFiles(ctx, parts, dump.Folder{Dir: job.Spool, Now: d.now})
+	written, err := maker.WriteFiles(ctx, parts, dump.Folder{Dir: job.Spool, Now: d.now})
 	if err != nil {
 		return nil, err
 	}

@@ -90,7 +90,7 @@ func dumpToFiles(ctx context.Context, env *environment, args []string, options d
 		}
 		jobs = []backup.Job{*job}
 	}
-	maker := env.newMaker(loaded)
+	makers := env.newDatabases(loaded)
 	worst, dumped := error(nil), false
 	for _, job := range jobs {
 		if len(job.Databases) == 0 {
@@ -101,7 +101,7 @@ func dumpToFiles(ctx context.Context, env *environment, args []string, options d
 		if here.Dir == "" {
 			here.Dir = job.Spool
 		}
-		if err := env.dumpInto(ctx, maker, job.Databases, here); err != nil {
+		if err := env.dumpInto(ctx, makers.of(&job), job.Databases, here); err != nil {
 			worst = err
 		}
 	}

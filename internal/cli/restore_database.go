@@ -48,7 +48,7 @@ yesterday, 2026-11-20 or '3 days ago'. Dumps in a spool are files of the archive
 		},
 		ValidArgsFunction: func(command *cobra.Command, args []string, start string) ([]string, cobra.ShellCompDirective) {
 			if len(args) > 0 {
-				return nil, cobra.ShellCompDirectiveNoFileComp
+				return env.databaseNames(args), cobra.ShellCompDirectiveNoFileComp
 			}
 			return env.completeJobs(command, args, start)
 		},

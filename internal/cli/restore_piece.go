@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -18,6 +19,31 @@ import (
 	"borgcron/internal/borg"
 	"borgcron/internal/dump"
 )
+
+// databaseNames are those that the configuration of a job says, but for the ones that stand on the command line already.
+func (env *environment) databaseNames(args []string) (names []string) {
+	loaded, err := env.readConfig()
+	if err != nil {
+		return nil
+	}
+	job, err := oneJob(loaded.Jobs, args[0])
+	if err != nil {
+		return nil
+	}
+	for _, database := range job.Databases {
+		switch {
+		case database.Type == "sqlite":
+			names = append(names, database.Path)
+		case !database.All():
+			names = append(names, database.Names...)
+		case database.Type == "postgresql":
+			names = append(names, "globals")
+		default:
+			names = append(names, "grants")
+		}
+	}
+	return slices.DeleteFunc(names, func(name string) bool { return slices.Contains(args[1:], name) })
+}
 
 // piece is one dump and where it is restored to.
 type piece struct {

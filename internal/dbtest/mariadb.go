@@ -2,24 +2,19 @@ package dbtest
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 const (
 	mariaUser     = "admin"
 	mariaPassword = `p"a\s's #1` //nolint:gosec // of tests; with all that an option file wants escaped
-	mariaPatience = 60 * time.Second
 )
 
 // MariaServer is a running MariaDB of a test's own.
@@ -27,11 +22,9 @@ type MariaServer struct {
 	Host, Socket   string
 	Port           int
 	User, Password string // of an account that may do everything, from everywhere
-	PID            int
+	daemon
 
-	folder  string
-	process *os.Process
-	ended   chan struct{}
+	folder string
 }
 
 // MariaDB starts a MariaDB in a temporary folder, as an unprivileged user, and ends it with the test. Without one installed
@@ -45,8 +38,8 @@ func MariaDB(t testing.TB) *MariaServer {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(folder) })
-	s := &MariaServer{Host: "127.0.0.1", Socket: filepath.Join(folder, "socket"), Port: mariaPort(t), User: mariaUser, Password: mariaPassword, folder: folder}
-	who := mariaOwner(t, folder)
+	s := &MariaServer{Host: "127.0.0.1", Socket: filepath.Join(folder, "socket"), Port: freePort(t), User: mariaUser, Password: mariaPassword, folder: folder}
+	who := own(t, folder)
 	data := "--datadir=" + filepath.Join(folder, "data")
 	made := exec.Command(install, "--no-defaults", data, "--auth-root-authentication-method=normal", "--skip-test-db", "--innodb-flush-method=nosync")
 	made.Dir, made.SysProcAttr = folder, who
@@ -66,36 +59,8 @@ func (s *MariaServer) start(t testing.TB, daemon string, who *syscall.SysProcAtt
 	server := exec.Command(daemon, "--no-defaults", data, "--socket="+s.Socket, "--bind-address="+s.Host, "--port="+strconv.Itoa(s.Port),
 		"--pid-file="+filepath.Join(s.folder, "pid"), "--init-file="+filepath.Join(s.folder, "init.sql"), "--skip-name-resolve", "--skip-log-bin",
 		"--innodb-flush-log-at-trx-commit=0", "--innodb-flush-method=nosync", "--innodb-buffer-pool-size=32M", "--event-scheduler=OFF")
-	var said bytes.Buffer
-	server.Dir, server.SysProcAttr, server.Stdout, server.Stderr = s.folder, who, &said, &said
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	s.PID, s.process, s.ended = server.Process.Pid, server.Process, make(chan struct{})
-	go func() {
-		_ = server.Wait()
-		close(s.ended)
-	}()
-	t.Cleanup(s.Kill)
-	deadline := time.Now().Add(mariaPatience)
-	for {
-		if _, err := s.Query("", "SELECT 1"); err == nil {
-			return
-		} else if time.Now().After(deadline) {
-			t.Fatalf("MariaDB does not answer: %v", err)
-		}
-		select {
-		case <-s.ended:
-			t.Fatalf("MariaDB ended:\n%s", said.String())
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
-}
-
-// Kill ends the server as a crash would, and returns when it is gone.
-func (s *MariaServer) Kill() {
-	_ = s.process.Kill() // it may be gone already
-	<-s.ended
+	server.Dir, server.SysProcAttr = s.folder, who
+	s.run(t, server, s.Kill, func() error { _, err := s.Query("", "SELECT 1"); return err })
 }
 
 // SQL carries statements out, in a database unless db is "", and returns what they answer: a line a row, columns with
@@ -145,38 +110,4 @@ func mariaProgram(t testing.TB, name string) string {
 	}
 	t.Skip(name + " is not installed")
 	return ""
-}
-
-// mariaOwner gives the folder to whom the server runs as: the server refuses to run as root.
-func mariaOwner(t testing.TB, folder string) *syscall.SysProcAttr {
-	t.Helper()
-	attributes := &syscall.SysProcAttr{Setsid: true}
-	if os.Getuid() != 0 {
-		return attributes
-	}
-	nobody, err := user.Lookup("nobody")
-	if err != nil {
-		t.Fatal(err)
-	}
-	uid, err1 := strconv.Atoi(nobody.Uid)
-	gid, err2 := strconv.Atoi(nobody.Gid)
-	if err := cmp.Or(err1, err2, os.Chown(folder, uid, gid), os.Chmod(folder, 0o755)); err != nil { //nolint:gosec // the socket is for everybody
-		t.Fatal(err)
-	}
-	attributes.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)} //nolint:gosec // ids of a user
-	return attributes
-}
-
-// mariaPort is a port that was free a moment ago.
-func mariaPort(t testing.TB) int {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := listener.Addr().(*net.TCPAddr).Port
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return port
 }

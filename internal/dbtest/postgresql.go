@@ -23,11 +23,9 @@ type PostgresServer struct {
 	Host           string // the folder of its socket; it listens on 127.0.0.1 as well
 	Port           int
 	User, Password string // of a superuser
-	PID            int
+	daemon
 
-	folder  string
-	process *os.Process
-	ended   chan struct{}
+	folder string
 }
 
 // PostgreSQL starts a PostgreSQL in a temporary folder, as an unprivileged user, and ends it with the test. Without one
@@ -47,8 +45,8 @@ func PostgreSQL(t testing.TB) *PostgresServer {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(folder) })
-	s := &PostgresServer{Host: folder, Port: mariaPort(t), User: pgUser, Password: pgPassword, folder: folder}
-	who := mariaOwner(t, folder)
+	s := &PostgresServer{Host: folder, Port: freePort(t), User: pgUser, Password: pgPassword, folder: folder}
+	who := own(t, folder)
 	secret := filepath.Join(folder, "password")
 	if err := os.WriteFile(secret, []byte(pgPassword+"\n"), 0o644); err != nil { //nolint:gosec // the server's user reads it
 		t.Fatal(err)
@@ -67,30 +65,8 @@ func (s *PostgresServer) start(t testing.TB, daemon string, who *syscall.SysProc
 	t.Helper()
 	server := exec.Command(daemon, "-D", filepath.Join(s.folder, "data"), "-k", s.folder, "-h", "127.0.0.1", "-p", strconv.Itoa(s.Port),
 		"-c", "fsync=off", "-c", "shared_buffers=32MB", "-c", "max_connections=30")
-	var said bytes.Buffer
-	server.Dir, server.SysProcAttr, server.Stdout, server.Stderr = s.folder, who, &said, &said
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	s.PID, s.process, s.ended = server.Process.Pid, server.Process, make(chan struct{})
-	go func() {
-		_ = server.Wait()
-		close(s.ended)
-	}()
-	t.Cleanup(s.Stop)
-	deadline := time.Now().Add(mariaPatience)
-	for {
-		if _, err := s.Query("postgres", "SELECT 1"); err == nil {
-			return
-		} else if time.Now().After(deadline) {
-			t.Fatalf("PostgreSQL does not answer: %v", err)
-		}
-		select {
-		case <-s.ended:
-			t.Fatalf("PostgreSQL ended:\n%s", said.String())
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
+	server.Dir, server.SysProcAttr = s.folder, who
+	s.run(t, server, s.Stop, func() error { _, err := s.Query("postgres", "SELECT 1"); return err })
 }
 
 // Stop ends the server and its processes at once, without writing anything out, and returns when it is gone.

@@ -68,15 +68,18 @@ func (m *Maker) run(ctx context.Context, c client) error {
 	if command.Path, err = process.LookPath(name, lookup(env, "PATH")); err != nil {
 		return notFound(name, err)
 	}
+	if c.stdin != nil { // a server may build an index for hours, and the program only waits
+		command.Stall = 0
+	}
 	if stdin == nil {
 		return process.Run(ctx, command)
 	}
 	return runWith(ctx, command, stdin)
 }
 
-// runWith runs a command with a stream as its input. If the stream breaks, the program is ended before its input is: for
-// many of them the end of the input is the moment to commit what they have. A program that ends before it has read everything is no error of ours: it says
-// itself what is wrong.
+// runWith runs a command with a stream as its input. If the stream breaks, the program is ended before its input is: for many of
+// them the end of the input is the moment to commit what they have. That a program ends before it has read everything is no
+// error of ours: it says itself what is wrong.
 func runWith(ctx context.Context, command process.Command, stdin io.Reader) error {
 	read, write, err := os.Pipe()
 	if err != nil {

@@ -2,10 +2,12 @@
 package dump
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"time"
 
 	"borgcron/internal/backup"
@@ -76,7 +78,11 @@ func (m *Maker) Parts(ctx context.Context, databases []backup.Database) ([]Part,
 			if !database.Warn || ctx.Err() != nil {
 				return nil, failure
 			}
-			found = []backup.DatabaseDump{{Kind: backup.OneDatabase, Type: database.Type, Server: database.Server(), Name: "all", Left: failure.Sentence()}}
+			name := cmp.Or(database.Path, strings.Join(database.Names, ", "))
+			parts = append(parts, Part{backup.DatabaseDump{
+				Kind: backup.OneDatabase, Type: database.Type, Server: database.Server(), Name: name, Left: failure.Sentence(),
+			}, database})
+			continue
 		}
 		for _, dump := range found {
 			if seen[dump.Path()] {

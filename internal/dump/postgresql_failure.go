@@ -4,32 +4,35 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"slices"
+	"regexp"
 	"strings"
 
 	"borgcron/internal/backup"
 	"borgcron/internal/process"
 )
 
-// pgTrouble are words of PostgreSQL's programs and servers (in English, see Maker.identity), what they mean and what helps.
+// pgTrouble are words of PostgreSQL's programs and servers (in English, see Maker.identity), what they mean and what helps. The first
+// that matches counts.
 var pgTrouble = []struct {
-	words     []string
+	words     *regexp.Regexp
 	transient bool
 	hint      string
 }{
-	{[]string{"server version mismatch"}, false, "name the dump program of the server's version with `program`"},
-	{[]string{"password authentication failed", "no password supplied", "Peer authentication failed", "Ident authentication failed", "no pg_hba.conf entry"}, false,
+	{regexp.MustCompile("server version mismatch"), false, "name the dump program of the server's version with `program`"},
+	{regexp.MustCompile("authentication failed|no password supplied|no pg_hba.conf entry"), false,
 		"look at `user`, `password` and `run_as` of the database, and at the server's pg_hba.conf"},
-	{[]string{"permission denied for", "must be owner of", "must be superuser"}, false,
+	{regexp.MustCompile("permission denied for table pg_authid"), false,
+		"only a superuser may read the roles: dump as the server's own user by `run_as`, or name the databases in `names`"},
+	{regexp.MustCompile("permission denied for|must be owner of|must be superuser"), false,
 		"give the user the right to read all: GRANT pg_read_all_data TO the user, or dump as the server's own user by `run_as`"},
-	{[]string{"No space left on device", "disk full"}, false, "the server has no space left: make room there"},
-	{[]string{"lock timeout", "canceling statement due to lock"}, true, "something holds a lock on a table for long"},
-	{[]string{"Connection refused", "could not connect", "timeout expired", "No route to host", "could not translate host name", "starting up", "shutting down",
-		"in recovery mode", "terminating connection", "server closed the connection", "connection to server was lost", "could not receive data from server",
-		"remaining connection slots", "too many clients"}, true, "is the server running, and are `host` and `port` right?"},
-	{[]string{"role", "does not exist"}, false, "correct `user`; when restoring: bring the roles back first, by the name globals"},
-	{[]string{"does not exist"}, false, "was it dropped while it was dumped? Correct `names`"},
-	{[]string{"No such file or directory", "connection to server"}, true, "is the server running, and is its socket there? `host` may name the socket's folder"},
+	{regexp.MustCompile("No space left on device|disk full"), false, "the server has no space left: make room there"},
+	{regexp.MustCompile("lock timeout"), true, "something holds a lock on a table for long"},
+	{regexp.MustCompile("Connection refused|could not connect|timeout expired|No route to host|could not translate host name|starting up|shutting down|" +
+		"in recovery mode|terminating connection|server closed the connection|connection to server was lost|could not receive data from server|" +
+		"remaining connection slots|too many clients|No such file or directory"), true,
+		"is the server running, and are `host` and `port` right? `host` may also name the folder of its socket"},
+	{regexp.MustCompile(`role ".*" does not exist`), false, "correct `user`; when restoring: bring the roles back first, by the name globals"},
+	{regexp.MustCompile("does not exist"), false, "was it dropped while it was dumped? Correct `names`"},
 }
 
 // pgFailure makes a failure of how a program ended; nil stays nil.
@@ -59,15 +62,14 @@ func pgFailure(op string, err error) error {
 		return failure
 	}
 	for _, trouble := range pgTrouble {
-		match := func(word string) bool { return strings.Contains(said, word) }
-		all := trouble.words[len(trouble.words)-1] == "does not exist" && len(trouble.words) > 1 || trouble.words[0] == "No such file or directory"
-		if all && !slices.ContainsFunc(trouble.words, func(w string) bool { return !match(w) }) || !all && slices.ContainsFunc(trouble.words, match) {
-			failure.Hint = trouble.hint
-			if trouble.transient {
-				failure.Class = backup.Transient
-			}
-			break
+		if !trouble.words.MatchString(said) {
+			continue
 		}
+		failure.Hint = trouble.hint
+		if trouble.transient {
+			failure.Class = backup.Transient
+		}
+		break
 	}
 	return failure
 }

@@ -101,7 +101,7 @@ func (s *stream) feed(ctx context.Context) ([]backup.DatabaseDump, error) {
 			began := time.Now()
 			size, err := s.serve(ctx, part.Path(), func(w io.Writer) error { return s.maker.Write(ctx, part, w) })
 			if err != nil {
-				if path := part.Path(); part.Database.Warn && ctx.Err() == nil {
+				if path := part.Path(); part.Database.Warn && ctx.Err() == nil && !errors.Is(err, errReaderGone) {
 					s.soft.Store(&path)
 				}
 				return nil, about(part, err)
@@ -150,7 +150,7 @@ func (s *stream) serve(ctx context.Context, path string, write func(io.Writer) e
 	if err := write(counted); err != nil {
 		if errors.Is(counted.err, syscall.EPIPE) {
 			waitFor(ctx, readerGone)
-			return 0, &backup.Failure{Op: "dump", Code: -1, Class: backup.Unknown, Err: err, Message: "borg stopped reading the dump"}
+			return 0, &backup.Failure{Op: "dump", Code: -1, Class: backup.Unknown, Err: errReaderGone, Message: errReaderGone.Error()}
 		}
 		return 0, err
 	}
@@ -163,6 +163,8 @@ func (s *stream) serve(ctx context.Context, path string, write func(io.Writer) e
 	}
 	return counted.n, nil
 }
+
+var errReaderGone = errors.New("borg stopped reading the dump")
 
 func waitFor(ctx context.Context, d time.Duration) {
 	select {
