@@ -186,6 +186,7 @@ func (r *round) damage(ctx context.Context) error {
 
 // alarmed runs borgcron on a damaged repository.
 func (r *round) alarmed(ctx context.Context, args []string) {
+	nextSecond()
 	s := r.world.start(ctx, args...)
 	s.wait()
 	r.struck = append(r.struck, s)
