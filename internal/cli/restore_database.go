@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,14 +10,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"borgcron/internal/backup"
-	"borgcron/internal/lock"
 )
 
 type restoreDatabaseOptions struct {
-	archive, repository string
+	from                readFrom
+	archive             string
 	list, json, replace bool
 	to, as              string
-	wait                time.Duration
 }
 
 func newRestoreDatabaseCommand(env *environment) *cobra.Command {
@@ -66,8 +64,7 @@ yesterday, 2026-11-20 or '3 days ago'. Dumps in a spool are files of the archive
 	flags.BoolVar(&options.replace, "replace", false, "replace databases that exist and are not empty")
 	flags.StringVar(&options.to, "to", "", "restore into another server (`HOST[:PORT]` or the path of a socket), for SQLite into another file")
 	flags.StringVar(&options.as, "as", "", "restore the one database under another `NAME`")
-	flags.Var(newDurationValue(20*time.Second, &options.wait), "wait", "how long to wait for the local lock (`DURATION`)")
-	env.addRepositoryFlag(command, &options.repository)
+	env.addReadingFlags(command, &options.from)
 	return command
 }
 
@@ -97,7 +94,7 @@ func restoreDatabase(ctx context.Context, env *environment, name string, names [
 	}
 	defer parts.close()
 	r := &restoring{env: env, parts: parts, maker: env.newDatabases(loaded), options: options}
-	held, err := r.find(ctx, job)
+	held, err := env.read(ctx, parts, job, options.from, r.lookUp)
 	if err != nil {
 		return err
 	}
@@ -115,53 +112,9 @@ func restoreDatabase(ctx context.Context, env *environment, name string, names [
 	return r.restore(ctx, pieces)
 }
 
-// find takes the lock of the first of the job's repositories that answers, and looks the archive up there.
-func (r *restoring) find(ctx context.Context, job *backup.Job) (*lock.Held, error) {
-	targets := []backup.Target{}
-	if r.options.repository != "" {
-		target, err := repositoryOf(job, r.options.repository)
-		if err != nil {
-			return nil, err
-		}
-		targets = append(targets, target)
-	} else {
-		for _, repository := range job.Repositories {
-			targets = append(targets, backup.Target{Job: job, Repository: repository})
-		}
-	}
-	var first error
-	for i, target := range targets {
-		held, err := r.findIn(ctx, target)
-		if err == nil {
-			if len(targets) > 1 {
-				r.env.Log.Info("from the repository " + job.RepositoryName(target.Repository))
-			}
-			return held, nil
-		}
-		if first == nil {
-			first = err
-		}
-		if i+1 < len(targets) {
-			r.env.Log.Warn("going on with the next repository", "repository", job.RepositoryName(target.Repository), "error", err)
-		}
-	}
-	return nil, first
-}
-
-func (r *restoring) findIn(ctx context.Context, target backup.Target) (*lock.Held, error) {
-	held, err := acquire(ctx, r.parts, target, r.options.wait)
-	if err != nil {
-		return nil, err
-	}
-	r.call = backup.Call{Job: target.Job, Repository: target.Repository, Lock: held.File()}
-	if err := r.lookUp(ctx); err != nil {
-		return nil, errors.Join(err, held.Close())
-	}
-	return held, nil
-}
-
 // lookUp finds the archive and reads its contents.
-func (r *restoring) lookUp(ctx context.Context) error {
+func (r *restoring) lookUp(ctx context.Context, call backup.Call) error {
+	r.call = call
 	archives, err := r.parts.client.Archives(ctx, r.call, r.call.Job.DumpsMatch())
 	if err != nil {
 		return failed(err)
