@@ -109,7 +109,7 @@ func databaseIsDown(t *testing.T, borg string) {
 	}
 }
 
-// TestDumpsAreWhole kills borgcron, borg or a dump program at random moments: an archive of dumps is whole or is not there,
+// TestDumpsAreWhole kills borgcron, borg, a dump program or the server at random moments: an archive of dumps is whole or is not there,
 // and no run is green without one.
 func TestDumpsAreWhole(t *testing.T) { oneBorg(t, dumpsAreWhole) }
 
@@ -136,13 +136,21 @@ func dumpsAreWhole(t *testing.T, borg string) {
 	began := time.Now()
 	s.must("run")
 	whole := time.Since(began)
-	green, victims := 1, []string{"borgcron", "borg", "pg_dump"}
+	green, victims := 1, []string{"borgcron", "borg", "pg_dump", "server"}
 	for range rounds {
 		run := s.start("run", "--wait", "20s")
 		time.Sleep(time.Duration(random.Int64N(int64(whole)))) // the moment is what is tried, not waited for
-		killOf(run.pid, victims[random.IntN(len(victims))])
+		victim := victims[random.IntN(len(victims))]
+		if victim == "server" {
+			postgres.Stop()
+		} else {
+			killOf(run.pid, victim)
+		}
 		if run.wait() == 0 {
 			green++
+		}
+		if victim == "server" {
+			postgres.Start(t)
 		}
 	}
 	found := 0

@@ -59,7 +59,7 @@ type DatabaseDump struct {
 	Type   string   `json:"type"`           // of the database: postgresql, mysql, mariadb, sqlite
 	Server string   `json:"server"`         // see Database.Server
 	Name   string   `json:"name"`           // of the database as its server knows it, or the path of the file; ServerWide: globals, grants
-	Format string   `json:"format"`         // custom, plain, tar, sql, sqlite
+	Format string   `json:"format"`         // custom, plain, tar, directory, sql, sqlite
 	Size   int64    `json:"size"`           // bytes, 0 until it was made
 	Took   Seconds  `json:"seconds"`        // from its first to its last byte
 	Left   string   `json:"left,omitempty"` // why it was left out, "" if it is there: an entry with on_error: warn
@@ -83,8 +83,11 @@ func (s *Seconds) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
+// DirectoryFormat is the one format that is a folder of files: PostgreSQL's, for a spool.
+const DirectoryFormat = "directory"
+
 // suffixes are the endings of dumps by their format.
-var suffixes = map[string]string{"custom": ".dump", "plain": ".sql", "tar": ".tar", "sql": ".sql", "sqlite": ".sqlite"}
+var suffixes = map[string]string{DirectoryFormat: ".dir", "custom": ".dump", "plain": ".sql", "tar": ".tar", "sql": ".sql", "sqlite": ".sqlite"}
 
 // Path is where the dump lies in an archive of dumps and below a folder of dumps: SERVER/NAME.SUFFIX. It is relative,
 // and two dumps of one run have different ones. What would be no file name is written as %XX.

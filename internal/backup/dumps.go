@@ -10,8 +10,8 @@ import (
 // DumpsName is the template of the names of archives of dumps.
 const DumpsName = "{hostname}-{job}.dumps-{now}"
 
-// ContentsPath is the last file of an archive of dumps: what is in it, as JSON of type Contents. An archive without it is
-// not complete.
+// ContentsPath is the last file of an archive of dumps, and a file in a spool: what is in it, as JSON of type Contents. An archive
+// of dumps without it is not complete.
 const ContentsPath = "contents.json"
 
 // Contents says what an archive of dumps holds.

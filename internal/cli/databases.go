@@ -60,8 +60,12 @@ func (d databases) Spool(ctx context.Context, job *backup.Job) ([]backup.Databas
 	if err != nil {
 		return nil, err
 	}
-	written, err := maker.WriteFiles(ctx, parts, dump.Folder{Dir: job.Spool, Now: d.now})
+	folder := dump.Folder{Dir: job.Spool, Now: d.now}
+	written, err := maker.WriteFiles(ctx, parts, folder)
 	if err != nil {
+		return nil, err
+	}
+	if err := folder.Note(ctx, job.Name, written); err != nil {
 		return nil, err
 	}
 	var dumps []backup.DatabaseDump

@@ -33,7 +33,7 @@ What belongs to a server and to no database (globals: PostgreSQL's roles, grants
 if it is named, before all else, as it changes passwords and rights of the server.
 
 An archive is named by latest, latest~2 (the second before it), its name or the beginning of it, or a time such as
-yesterday, 2026-11-20 or '3 days ago'. Dumps in a spool are files of the archive of files: restore them from there.`,
+yesterday, 2026-11-20 or '3 days ago'. The dumps of a job with a spool are in its archives of files.`,
 		Example: `  borgcron restore-database server --list
   borgcron restore-database server shop --replace
   borgcron restore-database server shop --archive yesterday --as shop_yesterday
@@ -74,6 +74,7 @@ type restoring struct {
 	parts    *parts
 	call     backup.Call
 	archive  backup.Archive
+	base     string // the folder of the dumps in the archive: that of a spool, with a slash behind it, or ""
 	contents backup.Contents
 	maker    databases
 	options  restoreDatabaseOptions
@@ -115,14 +116,18 @@ func restoreDatabase(ctx context.Context, env *environment, name string, names [
 // lookUp finds the archive and reads its contents.
 func (r *restoring) lookUp(ctx context.Context, call backup.Call) error {
 	r.call = call
-	archives, err := r.parts.client.Archives(ctx, r.call, r.call.Job.DumpsMatch())
+	match := r.call.Job.DumpsMatch()
+	if r.call.Job.Spooled() {
+		match, r.base = r.call.Job.Prune.Match, strings.TrimPrefix(r.call.Job.Spool, "/")+"/"
+	}
+	archives, err := r.parts.client.Archives(ctx, r.call, match)
 	if err != nil {
 		return failed(err)
 	}
 	if r.archive, err = backup.WhichArchive(archives, r.options.archive, r.env.Now()); err != nil {
-		return exitError{exitFailed, fmt.Errorf("archives of dumps of job %s: %w", r.call.Job.Name, err)}
+		return exitError{exitFailed, fmt.Errorf("archives with dumps of job %s: %w", r.call.Job.Name, err)}
 	}
-	r.contents, err = r.maker.contents(ctx, r.parts.client, r.call, r.archive.Name)
+	r.contents, err = r.readContents(ctx)
 	return failed(err)
 }
 
@@ -191,7 +196,7 @@ func (r *restoring) restore(ctx context.Context, pieces []piece) error {
 	var failures []string
 	for _, p := range pieces {
 		began := time.Now()
-		err := r.maker.restore(ctx, r.parts.client, r.call, r.archive.Name, p)
+		err := r.restoreOne(ctx, p)
 		if ctx.Err() != nil {
 			return failed(err)
 		}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"path/filepath"
 	"slices"
@@ -144,15 +145,15 @@ func (r *restoring) entry(d backup.DatabaseDump) (*backup.Database, error) {
 // maxContents bounds what is read of the contents of an archive of dumps.
 const maxContents = 64 << 20
 
-// contents reads what an archive of dumps holds.
-func (d databases) contents(ctx context.Context, client *borg.Client, call backup.Call, archive string) (contents backup.Contents, err error) {
+// readContents reads which dumps the archive holds.
+func (r *restoring) readContents(ctx context.Context) (contents backup.Contents, err error) {
 	var text bytes.Buffer
-	if err := client.Extract(ctx, call, archive, backup.ContentsPath, &bounded{to: &text, left: maxContents}); err != nil {
+	if err := r.parts.client.Extract(ctx, r.call, r.archive.Name, r.base+backup.ContentsPath, &bounded{to: &text, left: maxContents}); err != nil {
 		return contents, err
 	}
 	if err := json.Unmarshal(text.Bytes(), &contents); err != nil || contents.Version != 1 {
 		return contents, &backup.Failure{Op: "extract", Code: -1, Class: backup.Permanent, Err: err,
-			Message: fmt.Sprintf("the contents of the archive %s cannot be understood", backup.Clean(archive)), Hint: "a newer borgcron may have made it"}
+			Message: fmt.Sprintf("the contents of the archive %s cannot be understood", backup.Clean(r.archive.Name)), Hint: "a newer borgcron may have made it"}
 	}
 	return contents, nil
 }
@@ -171,25 +172,26 @@ func (b *bounded) Write(p []byte) (int, error) {
 	return b.to.Write(p)
 }
 
-// restore streams one dump out of the archive into its server. The server sees the end of the dump only if borg has ended well
-// and all bytes that were once written have come.
-func (d databases) restore(ctx context.Context, client *borg.Client, call backup.Call, archive string, p piece) error {
+// restoreOne streams one dump out of the archive into its server. The server sees the end of the dump only if borg has ended
+// well and all bytes that were once written have come.
+func (r *restoring) restoreOne(ctx context.Context, p piece) error {
+	if p.dump.Format == backup.DirectoryFormat {
+		return r.restoreTree(ctx, p)
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	read, write := io.Pipe()
 	extracted := make(chan error, 1)
 	go func() {
 		counted := &counting{to: write}
-		err := client.Extract(ctx, call, archive, p.dump.Path(), counted)
+		err := r.parts.client.Extract(ctx, r.call, r.archive.Name, r.base+p.dump.Path(), counted)
 		if err == nil && counted.n != p.dump.Size {
-			err = &backup.Failure{Op: "extract", Code: -1, Class: backup.Permanent,
-				Message: fmt.Sprintf("the archive holds %d bytes of this dump, and %d were written", counted.n, p.dump.Size),
-				Hint:    "run borgcron run " + call.Job.Name + " --only check"}
+			err = r.incomplete(p, counted.n)
 		}
 		_ = write.CloseWithError(err) // nil is io.EOF
 		extracted <- err
 	}()
-	err := d.maker.Restore(ctx, p.dump, p.target, read)
+	err := r.maker.maker.Restore(ctx, p.dump, p.target, read)
 	_ = read.CloseWithError(errNotTaken)
 	if err != nil {
 		cancel()
@@ -198,6 +200,12 @@ func (d databases) restore(ctx context.Context, client *borg.Client, call backup
 		return lost
 	}
 	return err
+}
+
+func (r *restoring) incomplete(p piece, size int64) error {
+	return &backup.Failure{Op: "extract", Code: -1, Class: backup.Permanent,
+		Message: fmt.Sprintf("the archive holds %d bytes of this dump, and %d were written", size, p.dump.Size),
+		Hint:    "run borgcron run " + r.call.Job.Name + " --only check"}
 }
 
 var errNotTaken = errors.New("the dump was not taken to its end")
@@ -234,4 +242,39 @@ func (r *restoring) list() error {
 	}
 	lines.Render()
 	return nil
+}
+
+// restoreTree extracts a dump that is a folder of files, and restores it from there.
+func (r *restoring) restoreTree(ctx context.Context, p piece) error {
+	dir, remove, err := dump.Private(filepath.Join(r.parts.state, "restore")) // on a disk, unlike the folder for pipes
+	if err != nil {
+		return err
+	}
+	defer remove()
+	path := r.base + p.dump.Path()
+	report, err := r.parts.client.ExtractTree(ctx, r.call, r.archive.Name, borg.Extraction{Dir: dir, Paths: []string{path}})
+	if err != nil {
+		return err
+	}
+	if len(report.Warnings) > 0 {
+		return &backup.Failure{Op: "extract", Code: -1, Class: backup.Permanent, Message: report.Warnings[0].Message, Tail: report.Tail}
+	}
+	size := int64(0)
+	err = filepath.WalkDir(filepath.Join(dir, path), func(_ string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		info, err := entry.Info()
+		if err == nil {
+			size += info.Size()
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if size != p.dump.Size {
+		return r.incomplete(p, size)
+	}
+	return r.maker.maker.RestoreTree(ctx, p.dump, p.target, filepath.Join(dir, path))
 }

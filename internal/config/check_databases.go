@@ -26,6 +26,13 @@ func (l *loader) checkDatabases(j *job) {
 		case !all && len(database.Exclude) > 0:
 			wrong("exclude", "`exclude` only means something beside `names: [all]`")
 		}
+		switch {
+		case database.Format != backup.DirectoryFormat:
+		case j.result.Spool == "":
+			wrong("format", "`format: directory` is many files, which cannot be streamed: say `spool`, or another format")
+		case database.Container != "":
+			wrong("format", "`format: directory` would be written inside the container: say another format")
+		}
 		if database.Socket != "" && database.Host != "" {
 			wrong("socket", "`socket` and `host` both say where the server is: keep one")
 		}

@@ -249,7 +249,7 @@ type Database struct {
 	// Databases to leave out.
 	Exclude []string `yaml:"exclude" for:"postgresql|mysql|mariadb" default:"[]"`
 	// The format of the dump, as for pg_dump.
-	Format string `yaml:"format" for:"postgresql" default:"custom" values:"custom|plain|tar"`
+	Format string `yaml:"format" for:"postgresql" default:"custom" values:"custom|plain|tar|directory"`
 	// The server's host, for PostgreSQL also the folder of its socket.
 	Host string `yaml:"host" for:"postgresql|mysql|mariadb" implied:"this machine" example:"/run/postgresql"`
 	// The socket of the server, instead of a host.

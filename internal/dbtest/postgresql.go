@@ -25,7 +25,8 @@ type PostgresServer struct {
 	User, Password string // of a superuser
 	daemon
 
-	folder string
+	folder, program string
+	who             *syscall.SysProcAttr
 }
 
 // PostgreSQL starts a PostgreSQL in a temporary folder, as an unprivileged user, and ends it with the test. Without one
@@ -57,15 +58,17 @@ func PostgreSQL(t testing.TB) *PostgresServer {
 	if said, err := made.CombinedOutput(); err != nil {
 		t.Fatalf("initdb: %v\n%s", err, said)
 	}
-	s.start(t, daemon, who)
+	s.program, s.who = daemon, who
+	s.Start(t)
 	return s
 }
 
-func (s *PostgresServer) start(t testing.TB, daemon string, who *syscall.SysProcAttr) {
+// Start starts the server again after Stop. It recovers what it had.
+func (s *PostgresServer) Start(t testing.TB) {
 	t.Helper()
-	server := exec.Command(daemon, "-D", filepath.Join(s.folder, "data"), "-k", s.folder, "-h", "127.0.0.1", "-p", strconv.Itoa(s.Port),
+	server := exec.Command(s.program, "-D", filepath.Join(s.folder, "data"), "-k", s.folder, "-h", "127.0.0.1", "-p", strconv.Itoa(s.Port),
 		"-c", "fsync=off", "-c", "shared_buffers=32MB", "-c", "max_connections=30")
-	server.Dir, server.SysProcAttr = s.folder, who
+	server.Dir, server.SysProcAttr = s.folder, s.who
 	s.run(t, server, s.Stop, func() error { _, err := s.Query("postgres", "SELECT 1"); return err })
 }
 

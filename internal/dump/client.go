@@ -27,6 +27,8 @@ type client struct {
 	stdout   io.Writer
 	line     func([]byte) // hears each line of stderr; may be nil
 	secret   *handover    // how it gets its password; nil: it has none
+	folder   *os.File     // that it works in; nil: none
+	named    string       // what stands before the folder's path in its arguments, such as --file=
 }
 
 // handover is how a program gets a secret: text in a file that only its user can read.
@@ -59,6 +61,10 @@ func (m *Maker) run(ctx context.Context, c client) error {
 			env = append(env, c.secret.env(path)...)
 		}
 	}
+	if c.folder != nil { // inherited as well: whoever owns the folder above cannot put another one in its place
+		inherited = append(inherited, c.folder)
+		args = append(slices.Clone(args), c.named+inheritedPath(2+len(inherited)))
+	}
 	command := process.Command{Args: args, Env: env, Dir: "/", Stdout: c.stdout, Line: c.line, User: who, Stall: m.Stall, ExtraFiles: inherited, Mortal: syscall.SIGKILL}
 	name, stdin := c.program, c.stdin
 	if c.database.Container != "" {
@@ -68,7 +74,7 @@ func (m *Maker) run(ctx context.Context, c client) error {
 	if command.Path, err = process.LookPath(name, lookup(env, "PATH")); err != nil {
 		return notFound(name, err)
 	}
-	if c.stdin != nil { // a server may build an index for hours, and the program only waits
+	if c.stdin != nil || c.folder != nil { // it may say nothing for hours: its server builds an index, or it writes files
 		command.Stall = 0
 	}
 	if stdin == nil {

@@ -6,7 +6,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
+	"os"
 	"strings"
 	"time"
 
@@ -130,6 +132,39 @@ func (m *Maker) Restore(ctx context.Context, dump backup.DatabaseDump, target Ta
 		return err
 	}
 	return engine.restore(ctx, m, dump, target, r)
+}
+
+// RestoreTree brings back a dump that is a folder of files (format directory). The files are read by the user that the program
+// of the database runs as.
+func (m *Maker) RestoreTree(ctx context.Context, dump backup.DatabaseDump, target Target, dir string) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return fmt.Errorf("open the dump: %w", err)
+	}
+	defer root.Close()
+	folder, err := root.Open(".")
+	if err != nil {
+		return fmt.Errorf("open the dump: %w", err)
+	}
+	defer folder.Close()
+	if err := m.lend(target.Database, root); err != nil {
+		return fmt.Errorf("let %s read the dump: %w", target.Database.RunAs, err)
+	}
+	return postgresql{}.restoreTree(ctx, m, dump, target, folder)
+}
+
+// lend gives a folder of files to the user that the program of the database runs as.
+func (m *Maker) lend(database *backup.Database, root *os.Root) error {
+	who, _, err := m.identity(database)
+	if err != nil || who == nil {
+		return err
+	}
+	return fs.WalkDir(root.FS(), ".", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return root.Lchown(path, int(who.UID), int(who.GID))
+	})
 }
 
 // Holds tells what at the target a restore would overwrite, "" if nothing is there.

@@ -53,7 +53,11 @@ func (m *Maker) writeFile(ctx context.Context, part Part, root *dumpRoot) Writte
 		return result
 	}
 	began := root.now()
-	size, err := m.tryFile(ctx, part, root)
+	try := m.tryFile
+	if part.Format == backup.DirectoryFormat {
+		try = m.tryTree
+	}
+	size, err := try(ctx, part, root)
 	if err != nil {
 		result.Failure = backup.AsFailure("dump", about(part, folderFailure(root.dir, err)))
 		return result
@@ -66,18 +70,13 @@ func (m *Maker) tryFile(ctx context.Context, part Part, root *dumpRoot) (size in
 	if ctx.Err() != nil {
 		return 0, fmt.Errorf("make the dump: %w", context.Cause(ctx))
 	}
-	want, err := m.Estimate(ctx, part)
-	if err != nil {
-		want = 0 // the dump itself says best what is wrong
-	}
-	file, err := root.begin(ctx, part.Path())
+	file, err := root.begin(ctx, part.Path(), false)
 	if err != nil {
 		return 0, err
 	}
 	defer file.abort()
-	if free, known := freeFor(file.temp); known && want > free {
-		return 0, &backup.Failure{Op: "dump", Code: -1, Class: backup.Permanent, Err: syscall.ENOSPC, Hint: "make room there, or dump to another folder",
-			Message: fmt.Sprintf("it may need up to %s in %s, %s are free", inBytes(want), root.dir, inBytes(free))}
+	if err := m.fits(ctx, part, file); err != nil {
+		return 0, err
 	}
 	w := &fileWriter{counter{to: file.temp}}
 	err = m.Write(ctx, part, w)
@@ -88,6 +87,19 @@ func (m *Maker) tryFile(ctx context.Context, part Part, root *dumpRoot) (size in
 		err = file.commit(ctx)
 	}
 	return w.n, err
+}
+
+// fits refuses a dump that the disk has no room for.
+func (m *Maker) fits(ctx context.Context, part Part, file *dumpFile) error {
+	want, err := m.Estimate(ctx, part)
+	if err != nil {
+		return nil // the dump itself says best what is wrong
+	}
+	if free, known := freeFor(file.temp); known && want > free {
+		return &backup.Failure{Op: "dump", Code: -1, Class: backup.Permanent, Err: syscall.ENOSPC, Hint: "make room there, or dump to another folder",
+			Message: fmt.Sprintf("it may need up to %s in %s, %s are free", inBytes(want), file.root.dir, inBytes(free))}
+	}
+	return nil
 }
 
 // fileWriter writes a file of ours: it does not let anybody wait.

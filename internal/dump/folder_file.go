@@ -130,25 +130,29 @@ type dumpFile struct {
 	root   *dumpRoot
 	folder *os.Root // that it lies in
 	name   string
+	tree   bool // it is a folder of files
 	temp   *os.File
 	done   bool
 }
 
-// begin makes the temporary file of a dump. It belongs to its owner before anything is in it.
-func (r *dumpRoot) begin(ctx context.Context, name string) (*dumpFile, error) {
+// begin makes the temporary file of a dump, or its folder. A file belongs to its owner before anything is in it.
+func (r *dumpRoot) begin(ctx context.Context, name string, tree bool) (*dumpFile, error) {
 	folder, err := r.folders(path.Dir(name))
 	if err != nil {
 		return nil, err
 	}
-	return r.beginIn(ctx, folder, path.Base(name))
+	return r.beginIn(ctx, folder, path.Base(name), tree)
 }
 
 // beginIn makes the temporary file in its folder, which is closed with it.
-func (r *dumpRoot) beginIn(ctx context.Context, folder *os.Root, name string) (*dumpFile, error) {
-	f := &dumpFile{root: r, folder: folder, name: name}
+func (r *dumpRoot) beginIn(ctx context.Context, folder *os.Root, name string, tree bool) (*dumpFile, error) {
+	f := &dumpFile{root: r, folder: folder, name: name, tree: tree}
 	err := f.locked(ctx, func(alone bool) error {
 		if alone {
 			f.sweep()
+		}
+		if tree {
+			return f.createTree()
 		}
 		return f.create()
 	})
@@ -181,15 +185,19 @@ func (f *dumpFile) prefix() string { return "." + f.name + ".tmp-" }
 func (f *dumpFile) sweep() {
 	entries, _ := fs.ReadDir(f.folder.FS(), ".")
 	for _, entry := range entries {
-		if !strings.HasPrefix(entry.Name(), f.prefix()) || !entry.Type().IsRegular() {
+		how := os.O_RDWR | unix.O_NONBLOCK
+		if entry.IsDir() {
+			how = os.O_RDONLY | unix.O_DIRECTORY
+		}
+		if !strings.HasPrefix(entry.Name(), f.prefix()) || !entry.IsDir() && !entry.Type().IsRegular() {
 			continue
 		}
-		file, err := f.folder.OpenFile(entry.Name(), os.O_RDWR|unix.O_NONBLOCK, 0)
+		file, err := f.folder.OpenFile(entry.Name(), how, 0)
 		if err != nil {
 			continue
 		}
 		if unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
-			_ = f.folder.Remove(entry.Name())
+			_ = f.folder.RemoveAll(entry.Name())
 		}
 		_ = file.Close()
 	}
@@ -225,6 +233,9 @@ func (f *dumpFile) commit(ctx context.Context) error {
 		return fmt.Errorf("write the dump to the disk: %w", err)
 	}
 	return f.locked(ctx, func(bool) error {
+		if f.tree {
+			return f.publishTree()
+		}
 		if err := f.rotate(); err != nil {
 			return fmt.Errorf("keep the former dump: %w", err)
 		}
@@ -244,12 +255,24 @@ func (f *dumpFile) rotate() error {
 	if _, err := f.folder.Lstat(f.name); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
+	if err := f.shift(); err != nil {
+		return err
+	}
+	err := f.folder.Link(f.name, f.version(1))
+	if err != nil { // not every file system has several names for a file
+		err = f.folder.Rename(f.name, f.version(1))
+	}
+	return err
+}
+
+// shift makes room for a former version number 1.
+func (f *dumpFile) shift() error {
 	last := 0
 	for f.has(last + 1) {
 		last++
 	}
-	for ; last >= f.root.keep; last-- {
-		if err := f.folder.Remove(f.version(last)); err != nil {
+	for ; last >= f.root.keep && last > 0; last-- {
+		if err := f.folder.RemoveAll(f.version(last)); err != nil {
 			return err
 		}
 	}
@@ -258,11 +281,7 @@ func (f *dumpFile) rotate() error {
 			return err
 		}
 	}
-	err := f.folder.Link(f.name, f.version(1))
-	if err != nil { // not every file system has several names for a file
-		err = f.folder.Rename(f.name, f.version(1))
-	}
-	return err
+	return nil
 }
 
 func (f *dumpFile) version(number int) string { return fmt.Sprintf("%s.%d", f.name, number) }
@@ -283,6 +302,6 @@ func (f *dumpFile) abort() {
 }
 
 func (f *dumpFile) discard() {
-	_ = f.folder.Remove(path.Base(f.temp.Name()))
+	_ = f.folder.RemoveAll(path.Base(f.temp.Name()))
 	_ = f.temp.Close()
 }

@@ -10,3 +10,8 @@ func available(stat *unix.Statfs_t) uint64 {
 	}
 	return stat.Bavail * uint64(max(0, size))
 }
+
+// exchange lets two names of a folder swap what they stand for, at once.
+func exchange(folder int, a, b string) error {
+	return unix.Renameat2(folder, a, folder, b, unix.RENAME_EXCHANGE)
+}

@@ -136,7 +136,7 @@ func TestFolderThatIsFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer root.close()
-	file, err := root.begin(t.Context(), f.part.Path())
+	file, err := root.begin(t.Context(), f.part.Path(), false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,7 +174,7 @@ func TestFolderThatIsHeld(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer root.close()
-		_, err = root.begin(t.Context(), f.part.Path())
+		_, err = root.begin(t.Context(), f.part.Path(), false)
 		var failure *backup.Failure
 		if !errors.As(err, &failure) || failure.Class != backup.Transient || failure.Hint == "" {
 			t.Errorf("err = %v", err)

@@ -142,7 +142,7 @@ func TestFolderBelongsToItsOwner(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer root.close()
-	file, err := root.begin(t.Context(), f.part.Path())
+	file, err := root.begin(t.Context(), f.part.Path(), false)
 	if err != nil {
 		t.Fatal(err)
 	}

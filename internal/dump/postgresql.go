@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -110,11 +111,7 @@ func (s postgresql) dump(ctx context.Context, m *Maker, part Part, w io.Writer) 
 	if part.Kind == backup.ServerWide {
 		program, args = "pg_dumpall", []string{"--globals-only", "--dbname=" + conninfo("postgres")}
 	} else {
-		args = append(args, "--format="+part.Format)
-		if part.Format == "custom" {
-			args = append(args, "--compress=0")
-		}
-		args = append(append(args, part.Database.Options...), "--dbname="+conninfo(part.Name))
+		args = s.dumpArgs(part)
 	}
 	c, err := s.client(ctx, m, part.Database, program, args)
 	if err != nil {
@@ -122,6 +119,24 @@ func (s postgresql) dump(ctx context.Context, m *Maker, part Part, w io.Writer) 
 	}
 	c.stdout = w
 	return pgFailure("dump", m.run(ctx, c))
+}
+
+// dumpTree writes a dump in the directory format into an empty folder.
+func (s postgresql) dumpTree(ctx context.Context, m *Maker, part Part, into *os.File) error {
+	c, err := s.client(ctx, m, part.Database, "pg_dump", s.dumpArgs(part))
+	if err != nil {
+		return pgFailure("dump", err)
+	}
+	c.folder, c.named = into, "--file="
+	return pgFailure("dump", m.run(ctx, c))
+}
+
+func (postgresql) dumpArgs(part Part) []string {
+	args := []string{"--format=" + part.Format}
+	if part.Format == "custom" || part.Format == backup.DirectoryFormat {
+		args = append(args, "--compress=0")
+	}
+	return append(append(args, part.Database.Options...), "--dbname="+conninfo(part.Name))
 }
 
 func (s postgresql) estimate(ctx context.Context, m *Maker, part Part) (int64, error) {

@@ -21,10 +21,9 @@ var pgTrouble = []struct {
 	{regexp.MustCompile("server version mismatch"), false, "name the dump program of the server's version with `program`"},
 	{regexp.MustCompile("authentication failed|no password supplied|no pg_hba.conf entry"), false,
 		"look at `user`, `password` and `run_as` of the database, and at the server's pg_hba.conf"},
-	{regexp.MustCompile("permission denied for table pg_authid"), false,
-		"only a superuser may read the roles: dump as the server's own user by `run_as`, or name the databases in `names`"},
 	{regexp.MustCompile("permission denied for|must be owner of|must be superuser"), false,
 		"give the user the right to read all: GRANT pg_read_all_data TO the user, or dump as the server's own user by `run_as`"},
+	{regexp.MustCompile("pg_dump: error: could not .*No space left on device"), false, "make room there, or dump to another folder"},
 	{regexp.MustCompile("No space left on device|disk full"), false, "the server has no space left: make room there"},
 	{regexp.MustCompile("lock timeout"), true, "something holds a lock on a table for long"},
 	{regexp.MustCompile("Connection refused|could not connect|timeout expired|No route to host|could not translate host name|starting up|shutting down|" +

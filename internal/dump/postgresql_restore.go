@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 
@@ -37,6 +38,15 @@ func (s postgresql) restore(ctx context.Context, m *Maker, dump backup.DatabaseD
 	if dump.Kind == backup.ServerWide {
 		return pgFailure("restore-database", s.restoreGlobals(ctx, m, target.Database, r))
 	}
+	return s.replace(ctx, m, dump, target, func(c *client) { c.stdin = r })
+}
+
+// restoreTree restores a dump in the directory format.
+func (s postgresql) restoreTree(ctx context.Context, m *Maker, dump backup.DatabaseDump, target Target, from *os.File) error {
+	return s.replace(ctx, m, dump, target, func(c *client) { c.folder = from })
+}
+
+func (s postgresql) replace(ctx context.Context, m *Maker, dump backup.DatabaseDump, target Target, feed func(*client)) error {
 	name := cmp.Or(target.Name, dump.Name)
 	scratch := "borgcron-restore-" + strings.ToLower(rand.Text()[:10])
 	from := "postgres" // nobody may be connected to what is dropped
@@ -67,7 +77,7 @@ func (s postgresql) restore(ctx context.Context, m *Maker, dump backup.DatabaseD
 	if err := command(ctx, create); err != nil {
 		return pgFailure("restore-database", err)
 	}
-	err = s.fill(ctx, m, dump, target.Database, scratch, r)
+	err = s.fill(ctx, m, dump, target.Database, scratch, feed)
 	if err == nil && slices.Contains(there, name) {
 		err = command(ctx, "DROP DATABASE "+pgName(name)+" WITH (FORCE)")
 	}
@@ -81,7 +91,7 @@ func (s postgresql) restore(ctx context.Context, m *Maker, dump backup.DatabaseD
 }
 
 // fill restores into an empty database. Both programs end at the first error, and then leave nothing.
-func (s postgresql) fill(ctx context.Context, m *Maker, dump backup.DatabaseDump, database *backup.Database, into string, r io.Reader) error {
+func (s postgresql) fill(ctx context.Context, m *Maker, dump backup.DatabaseDump, database *backup.Database, into string, feed func(*client)) error {
 	program, args := "pg_restore", []string{"--exit-on-error", "--single-transaction", "--format=" + dump.Format}
 	if dump.Format == "plain" {
 		program, args = "psql", []string{"-Xq", "-v", "ON_ERROR_STOP=1", "--single-transaction"}
@@ -90,7 +100,8 @@ func (s postgresql) fill(ctx context.Context, m *Maker, dump backup.DatabaseDump
 	if err != nil {
 		return err
 	}
-	c.stdin, c.stdout = r, io.Discard
+	c.stdout = io.Discard
+	feed(&c)
 	return m.run(ctx, c)
 }
 

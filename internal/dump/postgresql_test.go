@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -53,6 +56,7 @@ func TestPostgreSQL(t *testing.T) {
 	for _, format := range []string{"custom", "plain", "tar"} {
 		t.Run(format, func(t *testing.T) { pgRoundTrip(t, server, maker, format, names) })
 	}
+	t.Run("directory", func(t *testing.T) { pgTree(t, server, maker) })
 	t.Run("globals", func(t *testing.T) {
 		part := parts[len(parts)-1]
 		server.SQL(t, "postgres", "CREATE ROLE lost PASSWORD 'x'")
@@ -66,6 +70,7 @@ func TestPostgreSQL(t *testing.T) {
 		}
 	})
 	t.Run("consistent", func(t *testing.T) { pgConsistent(t, server, maker) })
+	t.Run("identity", func(t *testing.T) { pgIdentity(t, server, maker) })
 	t.Run("cut off", func(t *testing.T) { pgCut(t, server, maker) })
 	t.Run("trouble", func(t *testing.T) { pgTroubles(t, server, maker) })
 }
@@ -194,10 +199,62 @@ func pgTroubles(t *testing.T, server *dbtest.PostgresServer, maker *Maker) {
 			t.Errorf("%s: %v (%+v)", name, err, failure)
 		}
 	}
+	entry := pgEntry(server)
+	entry.User, entry.Password.Env = "poor", "p"
+	parts, err := maker.Parts(t.Context(), []backup.Database{*entry})
+	check(t, err)
+	globals := parts[len(parts)-1]
+	err = maker.Write(t.Context(), globals, io.Discard)
+	var failure *backup.Failure
+	if !errors.As(err, &failure) || !strings.Contains(failure.Message, "pg_authid") || !strings.Contains(failure.Hint, "pg_read_all_data") {
+		t.Errorf("the globals without right: %v (%+v)", err, failure)
+	}
+	server.SQL(t, "postgres", "GRANT pg_read_all_data TO poor") // the hint helps
+	check(t, maker.Write(t.Context(), globals, io.Discard))
 	ctx, cancel := context.WithCancelCause(t.Context())
 	why := errors.New("enough")
 	cancel(why)
 	if _, err := maker.Parts(ctx, []backup.Database{*pgEntry(server)}); !errors.Is(err, why) {
 		t.Errorf("ended: %v", err)
+	}
+}
+
+// A dump in the directory format is a folder that belongs to its owner, takes the place of the former one, and comes back.
+func pgTree(t *testing.T, server *dbtest.PostgresServer, maker *Maker) {
+	entry := pgEntry(server)
+	entry.Format, entry.Options = backup.DirectoryFormat, []string{"--jobs=2"}
+	part := Part{backup.DatabaseDump{Kind: backup.OneDatabase, Type: "postgresql", Server: "here", Name: "plain", Format: backup.DirectoryFormat}, entry}
+	folder := Folder{Dir: t.TempDir(), Keep: 1}
+	path := filepath.Join(folder.Dir, "here", "plain.dir")
+	before := server.SQL(t, "plain", pgSum)
+	for round := range 3 {
+		written, err := maker.WriteFiles(t.Context(), []Part{part}, folder)
+		if err != nil || written[0].Failure != nil || written[0].Size < 1<<20 {
+			t.Fatalf("round %d: %+v, %v", round, written, err)
+		}
+	}
+	there, err := filepath.Glob(filepath.Join(folder.Dir, "here", "*"))
+	if err != nil || !slices.Equal(there, []string{path, path + ".1"}) {
+		t.Errorf("%v, %v", there, err)
+	}
+	server.SQL(t, "plain", "DROP TABLE account CASCADE")
+	if err := maker.RestoreTree(t.Context(), part.DatabaseDump, Target{Database: entry, Name: "plain", Replace: true}, path); err != nil {
+		t.Fatal(err)
+	}
+	if after := server.SQL(t, "plain", pgSum); after != before {
+		t.Errorf("before %s, after %s", before, after)
+	}
+	// One that fails leaves the former one, and nothing else.
+	entry.Options = []string{"--table=none.such"}
+	written, err := maker.WriteFiles(t.Context(), []Part{part}, folder)
+	if err != nil || written[0].Failure == nil {
+		t.Fatalf("%+v, %v", written, err)
+	}
+	entries, err := os.ReadDir(filepath.Join(folder.Dir, "here"))
+	if err != nil || len(entries) != 2 {
+		t.Errorf("%v, %v", entries, err)
+	}
+	if _, err := os.Stat(filepath.Join(path, "toc.dat")); err != nil {
+		t.Error(err)
 	}
 }

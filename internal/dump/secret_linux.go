@@ -26,8 +26,11 @@ func secretFile(text string, reader *process.User) (*os.File, string, error) {
 	if err != nil {
 		return nil, "", fmt.Errorf("hand the password over: %w", errors.Join(err, file.Close()))
 	}
-	return file, "/proc/self/fd/3", nil
+	return file, inheritedPath(3), nil
 }
+
+// inheritedPath is the path by which a program opens anew what it inherited, also a folder.
+func inheritedPath(fd int) string { return fmt.Sprintf("/proc/self/fd/%d", fd) }
 
 // widen lets a pipe hold more, so that both sides can work at once. The system may refuse.
 func widen(pipe *os.File) {

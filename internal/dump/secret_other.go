@@ -25,7 +25,10 @@ func secretFile(text string, reader *process.User) (*os.File, string, error) {
 	if err = errors.Join(err, seekErr, os.Remove(file.Name())); err != nil {
 		return nil, "", fmt.Errorf("hand the password over: %w", errors.Join(err, file.Close()))
 	}
-	return file, "/dev/fd/3", nil
+	return file, inheritedPath(3), nil
 }
+
+// inheritedPath is the path by which a program opens anew what it inherited. For a folder that works on Linux only.
+func inheritedPath(fd int) string { return fmt.Sprintf("/dev/fd/%d", fd) }
 
 func widen(*os.File) {}

@@ -67,7 +67,7 @@ func newBeside(ctx context.Context, folder *os.Root, name string) (*dumpFile, er
 		return nil, errors.Join(err, folder.Close())
 	}
 	root := &dumpRoot{uid: -1, gid: -1}
-	file, err := root.beginIn(ctx, folder, name)
+	file, err := root.beginIn(ctx, folder, name, false)
 	if err != nil {
 		return nil, err
 	}
