@@ -16,7 +16,7 @@ func report(docs string) {
 	root := must(os.OpenRoot(docs))
 	defer func() { _ = root.Close() }()
 	text := string(must(root.ReadFile("benchmarks.md")))
-	for _, part := range []string{"a", "b", "c", "d", "l", "s", "t", "h", "k", "p", "q"} {
+	for _, part := range []string{"a", "b", "c", "d", "l", "s", "t", "h", "k", "p", "q", "f"} {
 		begin, end := "<!-- "+part+" -->\n", "\n<!-- end -->"
 		before, rest, found := strings.Cut(text, begin)
 		_, after, ended := strings.Cut(rest, end)
@@ -76,6 +76,8 @@ func verdict(part, name string, low, median, highest float64) (bound, met string
 		bound, ok = "ratio 1.50", low <= 1.5
 	case part == "s" && name == sizesProgram:
 		bound, ok = "ratio 0.75", low <= 0.75
+	case part == "f" && name == findAgain:
+		bound, ok = "ratio 0.10", low <= 0.1
 	case part == "h":
 		bound, ok = "50 ms", median < 50
 	case part == "k" && strings.HasSuffix(name, inMemory):

@@ -29,6 +29,9 @@ const standInVersion = "1.4.99"
 //	keep=NAME@TIME   prune: an archive that is kept (TIME as 2006-01-02T15:04:05)
 //	drop=NAME@TIME   prune: an archive that is deleted
 //	raw=TEXT         a line of stderr that is not JSON
+//	archive=NAME@TIME  list: an archive of the repository, oldest first
+//	item=MODE,SIZE,TIME,PATH  items, the list of an archive: one of its items
+//	differs=JSON     diff: a line of its answer
 func standInBorg(args []string) int {
 	home := os.Getenv("HOME")
 	if len(args) == 1 && args[0] == "--version" {
@@ -42,9 +45,12 @@ func standInBorg(args []string) int {
 }
 
 func commandOf(args []string) string {
-	commands := []string{"create", "prune", "compact", "check", "info", "list", "init", "key"}
+	commands := []string{"create", "prune", "compact", "check", "info", "list", "diff", "init", "key"}
 	for _, arg := range args {
 		for _, command := range commands {
+			if arg == "list" && archiveOf(args) != "" {
+				return "items"
+			}
 			if arg == command {
 				return command
 			}
@@ -177,6 +183,14 @@ func (a answer) succeed(command string, args []string) {
 			result["archives"] = []any{archive}
 		}
 		_ = json.NewEncoder(os.Stdout).Encode(result)
+	case "list":
+		a.listArchives()
+	case "items":
+		a.listItems()
+	case "diff":
+		for _, line := range a.all("differs") {
+			fmt.Println(line)
+		}
 	case "prune":
 		for _, kept := range a.all("keep") {
 			listed("Keeping archive (rule: daily #1):", kept)
@@ -202,7 +216,7 @@ func listed(what, archive string) {
 	if err != nil {
 		panic(err)
 	}
-	id := fmt.Sprintf("%064x", []byte(name))[:64]
+	id := archiveID(name)
 	say(map[string]any{
 		"type": "log_message", "time": 1.5, "levelname": "INFO", "name": "borg.output.list",
 		"message": fmt.Sprintf("%-44s %-36s %s [%s]", what, name, when.Format("Mon, 2006-01-02 15:04:05"), id),

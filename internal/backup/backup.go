@@ -57,12 +57,14 @@ type Archive struct {
 type Report struct {
 	Archive          *Archive // create: the archive that was made
 	RepositoryID     string   // create: borg's own id of the repository
+	Encryption       string   // create: the repository's mode of encryption
 	Files            int64
 	OriginalSize     int64
 	DeduplicatedSize int64 // what this archive added
 	RepositorySize   int64 // unique compressed bytes of the whole repository
 	Kept, Deleted    []Archive
 	Dumps            []DatabaseDump // dump: what was made, and what was left out
+	Drill            *Drill         // verify: what was read back
 	// CheckedRepository tells that a check covered the repository part as a whole.
 	CheckedRepository bool
 	// CheckedAll tells that it covered all archives and their data as well.

@@ -86,7 +86,7 @@ func (l *Last) endDumps(job *Job, result StepResult, ok bool) {
 			d.Listing = nil
 		}
 	} else {
-		l.meet(result.Report.RepositoryID)
+		l.meet(result.Report)
 		if d.Listing == nil && l.Empty {
 			d.Listing = &Listing{Learned: result.Started}
 		}

@@ -205,6 +205,7 @@ type Job struct {
 	Comment            string
 	ArchiveName        string
 	Bootstrap          []string // configuration files to back up too
+	BootstrapNote      string   // says so in the archive's comment, see ParseBootstrap
 	BorgOptions        BorgOptions
 	Every              time.Duration
 	At                 []Calendar

@@ -31,7 +31,10 @@ type Shared struct {
 	Deleted bool      `json:"deleted"` // something was deleted since the last compact
 	Suspect string    `json:"suspect"` // why prune and compact wait for a clean check of the repository part
 	Alarm   *Alarm    `json:"standing_alarm"`
-	Cut     *Cut      `json:"cut"` // a borg of ours that was cut off, since which none has succeeded
+	// Encryption is the mode as borg names it, "" if not known yet. KeyExported is when the key was last exported.
+	Encryption  string    `json:"encryption,omitempty"`
+	KeyExported time.Time `json:"key_exported,omitzero"`
+	Cut         *Cut      `json:"cut"` // a borg of ours that was cut off, since which none has succeeded
 }
 
 // Cut is a borg of ours that did not come to its end: it was killed, or its connection was lost, or the power.
@@ -174,7 +177,7 @@ func (l *Last) endCreate(job *Job, result StepResult, ok bool) {
 		return
 	}
 	report := result.Report
-	l.meet(report.RepositoryID)
+	l.meet(report)
 	l.list(result)
 	measure := &Measure{Files: report.Files, Size: report.OriginalSize, Fingerprint: job.Fingerprint()}
 	if result.Breached {
@@ -204,9 +207,15 @@ func (l *Last) Holding() string {
 	return l.Dumps.Held
 }
 
+// KeyUnkept tells whether the repository has a key of which nobody is known to have a copy.
+func (s *Shared) KeyUnkept() bool {
+	return s.KeyExported.IsZero() && s.Encryption != "" && s.Encryption != "none"
+}
+
 // meet takes note of borg's id of the repository. Another one than before means another repository at the
 // same place, a second disk perhaps: what was known of the archives there is not true of it.
-func (l *Last) meet(id string) {
+func (l *Last) meet(report Report) {
+	id := report.RepositoryID
 	if id == "" {
 		return
 	}
@@ -216,6 +225,9 @@ func (l *Last) meet(id string) {
 		l.Shared = Shared{Suspect: l.Shared.Suspect, Alarm: l.Shared.Alarm}
 	}
 	l.Shared.ID = id
+	if report.Encryption != "" {
+		l.Shared.Encryption = report.Encryption
+	}
 }
 
 // list puts the archive that was made into the known list. An attempt that failed before may have left a

@@ -103,7 +103,7 @@ func planStep(step Step, job *Job, last *Last, choice Choice, now time.Time) ver
 	case Check:
 		return planCheck(job, last, slices.Contains(choice.Only, Check), now)
 	case Verify:
-		return verdict{Due: Due{Step: step, Reason: "verify.every is never"}, held: true}
+		return planVerify(job, last, now)
 	case Prune:
 		if job.OnlyDumps() {
 			return verdict{Due: Due{Step: step, Reason: "the job has databases alone"}, held: true}
@@ -158,6 +158,19 @@ func planCompact(job *Job, last *Last, now time.Time) verdict {
 		return no(false, "compact.every: "+reason)
 	}
 	return verdict{Due: Due{Step: Compact, Now: true, Reason: "archives were deleted"}}
+}
+
+// planVerify counts from the first backup.
+func planVerify(job *Job, last *Last, now time.Time) verdict {
+	if last.FirstSuccess.IsZero() && !job.Verify.Every.Always {
+		return verdict{Due: Due{Step: Verify, Reason: "counts from the first backup"}}
+	}
+	first := last.FirstSuccess
+	if first.After(now) { // the clock was wrong then, or is now
+		first = now
+	}
+	due, reason := job.Verify.Every.due(later(last.Done[Verify], first), now)
+	return verdict{Due: Due{Step: Verify, Now: due, Reason: "verify.every: " + reason}}
 }
 
 // planCheck counts from the first backup. The repository part counts for the repository, whichever job

@@ -28,6 +28,7 @@ func TestPlanStep(t *testing.T) {
 		return &backup.Listing{Learned: learned, Archives: archives(n)}
 	}
 	old := backup.Last{FirstSuccess: ago(100 * day)}
+	weekly := func(j *backup.Job) { j.Verify.Every = backup.Every{Interval: 7 * day} }
 	tests := []struct {
 		name   string
 		step   backup.Step
@@ -69,6 +70,19 @@ func TestPlanStep(t *testing.T) {
 		{
 			name: "prune.every not yet", step: backup.Prune, change: func(j *backup.Job) { j.Prune.Every = backup.Every{Interval: 7 * day} },
 			last: backup.Last{Done: map[backup.Step]time.Time{backup.Prune: ago(day)}}, reason: "prune.every: last 1d ago, every 7d",
+		},
+
+		{name: "no drills", step: backup.Verify, change: func(j *backup.Job) { j.Verify.Every = backup.Every{Never: true} }, last: backup.Last{FirstSuccess: ago(9 * day)}, reason: "verify.every: never"},
+		{
+			name: "unless named", step: backup.Verify, change: func(j *backup.Job) { j.Verify.Every = backup.Every{Never: true} },
+			choice: backup.Choice{Only: []backup.Step{backup.Verify}}, now: true, reason: "named by --only",
+		},
+		{name: "drills count from the first backup", step: backup.Verify, change: weekly, reason: "counts from the first backup"},
+		{name: "drill not yet", step: backup.Verify, change: weekly, last: backup.Last{FirstSuccess: ago(3 * day)}, reason: "verify.every: last 3d ago, every 7d"},
+		{name: "drill due", step: backup.Verify, change: weekly, last: backup.Last{FirstSuccess: ago(8 * day)}, now: true, reason: "verify.every: last 8d ago, every 7d"},
+		{
+			name: "drill done", step: backup.Verify, change: weekly,
+			last: backup.Last{FirstSuccess: ago(80 * day), Done: map[backup.Step]time.Time{backup.Verify: ago(day)}}, reason: "verify.every: last 1d ago, every 7d",
 		},
 
 		{name: "nothing deleted", step: backup.Compact, reason: "nothing was deleted since the last one"},

@@ -91,7 +91,8 @@ func (c *Client) run(ctx context.Context, call backup.Call, t task) (backup.Repo
 
 // argv is borg's command line behind the program's name. Options come first: borg takes none behind a path.
 func (t *task) argv(call backup.Call) []string {
-	argv := append([]string{t.command, "--log-json"}, commonOptions(call)...)
+	argv := append(strings.Fields(t.command), "--log-json") // "key export" is two words
+	argv = append(argv, commonOptions(call)...)
 	argv = append(argv, t.options...)
 	argv = append(argv, t.own...)
 	// The location is in the environment: who lists the processes need not see it.

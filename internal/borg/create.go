@@ -31,6 +31,14 @@ func sources(job *backup.Job) []string {
 	return paths
 }
 
+// comment is the job's own, and where in the archive its configuration is: `recover` finds that by it.
+func comment(job *backup.Job) string {
+	if job.Comment != "" && job.BootstrapNote != "" {
+		return job.Comment + "; " + job.BootstrapNote
+	}
+	return job.Comment + job.BootstrapNote
+}
+
 // options collects borg's options, each in one word so that no value can be taken for an option.
 type options []string
 
@@ -75,7 +83,7 @@ func commonOptions(call backup.Call) []string {
 func createOptions(call backup.Call) []string {
 	job := call.Job
 	o := options{"--json", "--list", "--filter=CE"} // the list of files with problems, see record.status
-	o.text("comment", escapeBraces(job.Comment))
+	o.text("comment", escapeBraces(comment(job)))
 	o.text("compression", job.Compression)
 	o.text("files-cache", job.FilesCache)
 	o.text("chunker-params", job.Chunker)

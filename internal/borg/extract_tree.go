@@ -34,6 +34,11 @@ const (
 	maxArguments = 1 << 20   // of all of ours: Linux takes a quarter of the stack's limit, which is 8 MiB
 )
 
+var errNames = &backup.Failure{
+	Op: "extract", Code: -1, Class: backup.Permanent, Message: "there are too many names with line breaks or bytes that are not UTF-8 for borg's command line",
+	Hint: "extract fewer at a time",
+}
+
 // ExtractTree writes files and folders of an archive below e.Dir, each with its whole path, as borg does: over what is there. The
 // caller makes sure that nothing there is lost, and that no symbolic link leads out of it. Borg dies with us, and a file that it is at
 // then is incomplete; its mtime is set last. What could not be written is a warning, of which call.Warn hears all, but a full disk
@@ -67,6 +72,7 @@ func (c *Client) ExtractTree(ctx context.Context, call backup.Call, archive stri
 			return x.report, err
 		}
 		x.add(report)
+		x.finish()
 	}
 	return x.report, nil
 }
@@ -116,6 +122,14 @@ func (x *extracting) progress(p backup.Progress) {
 	x.told(x.now)
 }
 
+// finish tells that all bytes are there: borg 1.2 is behind by the last piece of content.
+func (x *extracting) finish() {
+	if x.told != nil && x.now.Current != x.now.Total {
+		x.now.Current = x.now.Total
+		x.told(x.now)
+	}
+}
+
 func (x *extracting) add(report backup.Report) {
 	x.report.Warnings = append(x.report.Warnings, report.Warnings...)
 	x.report.Tail = report.Tail
@@ -136,23 +150,20 @@ func (e *Extraction) batches() (batches [][]string, cleanUp func(), err error) {
 	}
 	lines, odd := sortOut(nil, nil, "+ pp:", e.Paths)
 	lines, odd = sortOut(lines, odd, "+ pf:", e.Entries)
-	without, never := sortOut(nil, nil, "- pf:", e.Exclude) // after the former: of two about the same entry borg takes the last
-	all := append(never, "")
+	without, last := sortOut(nil, nil, "- pf:", e.Exclude) // after the former: of two about the same entry borg takes the last
 	if len(e.Paths)+len(e.Entries) > 0 {
-		all[len(all)-1] = "- re:^"
-	} else {
-		all = never
-	}
-	last, err := arguments(all)
-	if err == nil && length(last) > maxArguments/2 {
-		err = errors.New("too many names with line breaks or bytes that are not UTF-8 are to be left out")
-	}
-	if err != nil {
-		return nil, cleanUp, &backup.Failure{Code: -1, Class: backup.Permanent, Message: err.Error(), Err: err}
+		last = append(last, "- re:^") // and nothing else
 	}
 	added, err := arguments(odd)
 	if err != nil {
-		return nil, cleanUp, &backup.Failure{Code: -1, Class: backup.Permanent, Message: err.Error(), Err: err}
+		return nil, cleanUp, err
+	}
+	last, err = arguments(last)
+	if err == nil && length(last) > maxArguments/2 {
+		err = errNames
+	}
+	if err != nil {
+		return nil, cleanUp, err
 	}
 	var files []string
 	cleanUp = func() {
@@ -160,8 +171,7 @@ func (e *Extraction) batches() (batches [][]string, cleanUp func(), err error) {
 			_ = os.Remove(name)
 		}
 	}
-	chosen := chunks(added, maxArguments/2)
-	for i, chunk := range chosen {
+	for i, chunk := range chunks(added, maxArguments/2) {
 		text := without
 		if i == 0 {
 			text = append(lines, without...)
@@ -205,7 +215,7 @@ func arguments(patterns []string) ([]string, error) {
 	var found []string
 	for _, pattern := range patterns {
 		if len(pattern) > maxArgument {
-			return nil, errors.New("a path is too long for borg's command line")
+			return nil, errNames
 		}
 		found = append(found, "--pattern="+pattern)
 	}

@@ -77,6 +77,9 @@ type answerJSON struct {
 	Repository struct {
 		ID string `json:"id"`
 	} `json:"repository"`
+	Encryption struct {
+		Mode string `json:"mode"`
+	} `json:"encryption"`
 }
 
 // accept reads borg's answer into the report. Without the archive that was asked for, and its id, nothing
@@ -86,7 +89,7 @@ func (r *record) accept(a *answer, stdout *limited) *backup.Failure {
 	if err := json.Unmarshal(stdout.text, &parsed); err != nil || stdout.over {
 		return r.failure(backup.Unknown, "borg ended without an error, but its answer cannot be understood")
 	}
-	r.report.RepositoryID = parsed.Repository.ID
+	r.report.RepositoryID, r.report.Encryption = parsed.Repository.ID, parsed.Encryption.Mode
 	r.report.RepositorySize = parsed.Cache.Stats.Unique
 	archive := a.pick(&parsed)
 	if archive == nil {

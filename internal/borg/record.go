@@ -59,6 +59,9 @@ func (r *record) line(line []byte) {
 func (r *record) message(m Message) {
 	if m.Logger == "borg.output.list" && m.Level == "INFO" && r.task.list != nil {
 		r.task.list(m.Text)
+		if r.task.command == "extract" { // all files: the tail is for what went wrong
+			return
+		}
 	}
 	if m.Logger == "borg.output.progress" { // progress in disguise
 		return
@@ -130,11 +133,27 @@ func (r *record) warning(m Message) {
 		r.pending = append(r.pending, m)
 		return
 	}
+	if path, ok := notExtracted(m); ok && r.task.command == "extract" {
+		r.add(backup.Other, m.Text, path)
+		return
+	}
 	if len(r.others) == maxWarnings {
 		r.more++
 		return
 	}
 	r.others = append(r.others, m.Text)
+}
+
+// extractText is borg's text of what went wrong with an entry that it extracts.
+var extractText = regexp.MustCompile(`(?s)^(.*?): (?:(?:\w+: )?\[Errno \d+\]|File has damaged|Size inconsistency|[Ww]hen setting extended attribute)`)
+
+// notExtracted tells whether a warning is about an entry that could not be extracted as it was, and which.
+func notExtracted(m Message) (path string, ok bool) {
+	if match := extractText.FindStringSubmatch(m.Text); match != nil {
+		return match[1], true
+	}
+	path, _, _ = strings.Cut(m.Text, ": ")
+	return path, strings.HasPrefix(m.ID, "Backup")
 }
 
 // status takes the letter of a file: C changed while it was read, E could not be read.

@@ -65,6 +65,8 @@ type environment struct {
 	Terminal       bool // stderr is a terminal
 	Log            *slog.Logger
 
+	secrets map[backup.Secret][]byte // that are known already, and not to be looked for where the configuration says
+
 	ConfigFile, ConfigOwner string
 	Quiet, Verbose          bool
 	LogFormat               string
@@ -171,9 +173,11 @@ Start with a file of four lines and 'borgcron run'; see 'borgcron config schema'
 		newNotifyHelperCommand(env),
 		newAckCommand(env),
 		newSizesCommand(env),
-		newDumpCommand(env), newRestoreDatabaseCommand(env), newUnlockCommand(env),
+		newDumpCommand(env), newRestoreCommand(env), newRestoreDatabaseCommand(env), newUnlockCommand(env),
 		newInitCommand(env),
 		newBorgCommand(env),
+		newArchivesCommand(env), newFindCommand(env), newDiffCommand(env),
+		newMountCommand(env), newUmountCommand(env), newKeyCommand(env), newRecoverCommand(env), newVerifyCommand(env),
 		newConfigCommand(env),
 		newVersionCommand(env),
 	)

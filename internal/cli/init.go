@@ -22,8 +22,8 @@ func newInitCommand(env *environment) *cobra.Command {
 is tried before: a repository whose passphrase nobody knows is never made. One that is there already is an
 error and is left alone.
 
-Keep the key: without it and the passphrase nobody can read the backup. 'borgcron borg JOB -- key export'
-prints it.`,
+Keep a copy of the key: without it and the passphrase nobody can read the backup. 'borgcron key export JOB'
+makes one, --paper one to print.`,
 		ValidArgsFunction: env.completeJobs,
 		RunE: func(command *cobra.Command, names []string) error {
 			loaded, err := env.loadConfig()
@@ -91,6 +91,9 @@ func initRepository(ctx context.Context, env *environment, p *parts, target back
 		return failed(fmt.Errorf("repository %s: %w", name, err))
 	}
 	fmt.Fprintf(env.Stdout, "repository %s is made (%s)\n", name, target.Repository.Encryption)
+	if target.Repository.Encryption != "none" {
+		fmt.Fprintf(env.Stdout, "keep a copy of its key elsewhere: borgcron key export %s --paper\n", nameOf(target))
+	}
 	return nil
 }
 

@@ -110,6 +110,9 @@ func (p summaryPrinter) Observe(_ context.Context, event backup.Event) error {
 		parts = append(parts, report.Archive.Name,
 			fmt.Sprintf("%s files, %s, %s new", humanize.Comma(report.Files), size(report.OriginalSize), size(report.DeduplicatedSize)))
 	}
+	if verify := run.Result(backup.Verify); verify != nil && verify.Report.Drill != nil {
+		parts = append(parts, drillWords(verify.Report.Drill))
+	}
 	if run.Outcome.Ran() {
 		parts = append(parts, "in "+took(run.Ended.Sub(run.Started)))
 	}
@@ -118,6 +121,19 @@ func (p summaryPrinter) Observe(_ context.Context, event backup.Event) error {
 	}
 	_, err := fmt.Fprintln(p.to, backup.Clean(strings.Join(parts, "; ")))
 	return err
+}
+
+// drillWords say what a restore drill did.
+func drillWords(d *backup.Drill) string {
+	text := fmt.Sprintf("read back %s of %s files, %s", humanize.Comma(d.Files), humanize.Comma(d.Of), size(d.Size))
+	if seconds := time.Duration(d.Took).Seconds(); seconds > 0 {
+		text += fmt.Sprintf(" (%s/s)", size(int64(float64(d.Size)/seconds)))
+	}
+	text += fmt.Sprintf(", %s compared with the disk, %s different", humanize.Comma(d.Compared), humanize.Comma(d.Differ))
+	if d.Dumps > 0 {
+		text += fmt.Sprintf(", %d dumps", d.Dumps)
+	}
+	return text + fmt.Sprintf(", seed %d", d.Seed)
 }
 
 // rowName is what a job on a repository is called.
@@ -142,7 +158,6 @@ func took(d time.Duration) string {
 type progressPrinter struct{ to io.Writer }
 
 func (p progressPrinter) Observe(_ context.Context, event backup.Event) error {
-	const clearLine = "\r\x1b[K"
 	var err error
 	switch event.Kind {
 	case backup.Progressed:

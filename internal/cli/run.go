@@ -27,6 +27,9 @@ type runOptions struct {
 	only, skip                       []string
 	logFile, repository              string
 	wait                             time.Duration
+
+	full bool   // of a drill
+	seed uint64 // of a drill; 0: any
 }
 
 func newRunCommand(env *environment) *cobra.Command {
@@ -34,7 +37,7 @@ func newRunCommand(env *environment) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "run [JOB...]",
 		Short: "Back up: all jobs, or those named",
-		Long: `run performs each job: conditions, lock, hooks, create, check, prune, compact; then it records how it
+		Long: `run performs each job: conditions, lock, hooks, create, check, verify, prune, compact; then it records how it
 went. Jobs run one after another; one that fails does not stop the others.
 
 Exit codes: 0 all is well (also: not due, skipped), 1 a warning somewhere, 2 something failed,
@@ -112,7 +115,7 @@ func runJobs(ctx context.Context, env *environment, names []string, options runO
 	}
 	return start.perform(ctx, runner.Options{
 		Due: options.due, Choice: choice, Wait: options.wait,
-		Progress: options.progress && (options.json || env.Terminal),
+		Progress: options.progress && (options.json || env.Terminal), Full: options.full, Seed: options.seed,
 	}, options.json)
 }
 
@@ -255,9 +258,6 @@ func parseSteps(flag string, names []string) ([]backup.Step, error) {
 	for _, name := range names {
 		if !slices.Contains(known, name) {
 			return nil, usage("%s takes %s, not %q%s", flag, strings.Join(known, ", "), name, didYouMean(name, known))
-		}
-		if name == string(backup.Verify) {
-			return nil, usage("%s verify: not yet available in this version", flag)
 		}
 		steps = append(steps, backup.Step(name))
 	}

@@ -158,6 +158,8 @@ func localHolder(holder lock.Holder) string {
 	switch {
 	case holder.PID == 0:
 		return "unknown"
+	case holder.Mounted != "":
+		return "mounted at " + holder.Mounted + "; to let go: borgcron umount " + holder.Mounted
 	case holder.Gone():
 		return "its borgcron is gone, a borg of job " + holder.Job + " still runs"
 	case holder.Step == "":

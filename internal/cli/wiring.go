@@ -163,6 +163,7 @@ func (env *environment) newRunner(loaded *config.Config, p *parts, printers ...r
 		Preflight: &condition.Checker{Environ: hook.Environ(env.Environ, hidden)},
 		Hooks:     &hook.Runner{Environ: env.Environ, Hide: hidden, Line: env.hookLine},
 		Databases: env.newDatabases(loaded),
+		Drill:     env.newDriller(p),
 		Records:   p.records,
 		Alarms:    p.alarms,
 		Keepers:   []runner.Observer{&status.Writer{State: loaded.State, Now: env.Now, Jobs: loaded.Jobs}, p.records},
@@ -181,6 +182,9 @@ func (env *environment) hookLine(line string) { env.Log.Info("hook: " + line) }
 func (env *environment) secretReader(loaded *config.Config) func(context.Context, backup.Secret) ([]byte, error) {
 	hidden := env.secretVariables(loaded)
 	return func(ctx context.Context, s backup.Secret) ([]byte, error) {
+		if known, ok := env.secrets[s]; ok {
+			return known, nil
+		}
 		environ := env.Environ
 		if s.Command != "" {
 			environ = hook.Environ(environ, hidden)
@@ -189,13 +193,18 @@ func (env *environment) secretReader(loaded *config.Config) func(context.Context
 	}
 }
 
-// readConfig finds and reads the configuration.
-func (env *environment) readConfig() (*config.Config, error) {
+// where is what the configuration depends on beside its files.
+func (env *environment) where() config.Environment {
 	home, _ := os.UserHomeDir() // "" where there is none: then only absolute places are looked at
-	where := config.Environment{
+	return config.Environment{
 		Getenv: env.Getenv, UID: os.Getuid(), Home: home, Hostname: hostname(),
 		User: username(), Owner: env.ConfigOwner,
 	}
+}
+
+// readConfig finds and reads the configuration.
+func (env *environment) readConfig() (*config.Config, error) {
+	where := env.where()
 	path, err := config.Find(env.ConfigFile, where)
 	if err != nil {
 		return nil, err

@@ -43,6 +43,9 @@ func (c *Checker) Room(ctx context.Context, repository backup.Repository) (reaso
 	return fmt.Sprintf("%s must be free on the repository's file system (min_free), %s are", want, have), nil
 }
 
+// Free is how many bytes an ordinary user may still write on the file system of the path. Its error does not name the path.
+func Free(path string) (int64, error) { return free(path) }
+
 // space is the free space in bytes. A file system that tells no size at all does not know: there is no end
 // to it then.
 func space(blocks, available, size uint64) int64 {

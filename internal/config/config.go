@@ -2,6 +2,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"reflect"
@@ -74,12 +75,22 @@ func Load(path string, env Environment) (*Config, error) {
 	l.decodeRepositories()
 	l.decodeChannels()
 	l.decodeJobs()
-	l.checkUnavailable()
 	l.leaveOut()
 	l.checkPatterns()
 	l.checkFound()
 	l.bootstrap()
 	return l.finish(), nil
+}
+
+// Default is the configuration of a machine that has none: without jobs, and with the state where it would be.
+func Default(env Environment) (*Config, error) {
+	env.Machine = env.machine()
+	l := &loader{env: env, config: &Config{env: env, Files: []string{"no configuration"}}, root: mapping()}
+	l.decodePaths()
+	if len(l.errors) > 0 {
+		return nil, errors.New(l.errors[0].Message)
+	}
+	return l.config, nil
 }
 
 // loader is a configuration being read.

@@ -44,7 +44,8 @@ type Job struct {
 	// The name of the archives: text, `{hostname}`, `{fqdn}`, `{user}`, `{job}`, and exactly one of `{now}`,
 	// `{utcnow}`, `{now:STRFTIME}` and `{utcnow:STRFTIME}`. STRFTIME knows %Y %y %m %d %H %M %S %j %G %V %u.
 	ArchiveName string `yaml:"archive_name" default:"\"{hostname}-{job}-{now}\""`
-	// The configuration files are backed up too. Those with a secret in them are left out.
+	// The configuration files are backed up too. Those with a secret in them are left out. The archive's comment says where they
+	// are, for `borgcron recover`.
 	Bootstrap bool `yaml:"bootstrap" default:"true"`
 	// More options for borg. Those that a key of this file sets are refused.
 	BorgOptions BorgOptions `yaml:"borg_options"`

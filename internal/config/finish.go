@@ -3,8 +3,13 @@ package config
 import (
 	"cmp"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+
+	"borgcron/internal/backup"
 )
 
 // finish sorts what was found, adds the source lines, and tells the jobs what stops them.
@@ -48,6 +53,9 @@ func (l *loader) bootstrap() {
 	for _, path := range l.config.Files {
 		if doc := l.documents[path]; doc.root != nil && !doc.secret { // what does not parse may hold one
 			files = append(files, path)
+			if target, err := filepath.EvalSymlinks(path); err == nil && isLink(path) { // borg would keep the link alone
+				files = append(files, target)
+			}
 		}
 	}
 	wanted := false
@@ -55,6 +63,7 @@ func (l *loader) bootstrap() {
 		if node := sub(j.tree, "bootstrap"); node != nil && node.Value == "true" {
 			wanted = true
 			j.result.Bootstrap = files
+			j.result.BootstrapNote = backup.BootstrapNote(l.config.Host, len(files), l.config.Files[0])
 		}
 	}
 	for _, path := range l.config.Files {
@@ -65,6 +74,11 @@ func (l *loader) bootstrap() {
 			})
 		}
 	}
+}
+
+func isLink(path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && info.Mode().Type() == fs.ModeSymlink
 }
 
 // stopJobs gives each job its place in the result, and the first mistake that stops it.

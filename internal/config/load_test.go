@@ -145,6 +145,26 @@ func TestInclude(t *testing.T) {
 	}
 }
 
+// Of a symbolic link borg would keep the link alone.
+func TestBootstrapOfALink(t *testing.T) {
+	dir := t.TempDir()
+	target, link := filepath.Join(dir, "dotfiles.yaml"), filepath.Join(dir, "config.yaml")
+	if err := os.WriteFile(target, []byte("jobs: {home: {repository: /mnt/nas, sources: [/home], retention: keep_all}}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("dotfiles.yaml", link); err != nil {
+		t.Fatal(err)
+	}
+	loaded, err := Load(link, Environment{Getenv: func(string) string { return "" }, UID: os.Getuid(), Home: dir, Hostname: "laptop"})
+	if err != nil || len(loaded.Errors) > 0 {
+		t.Fatal(err, report(loaded))
+	}
+	job := loaded.Jobs[0]
+	if !slices.Equal(job.Bootstrap, []string{link, target}) || !strings.HasSuffix(job.BootstrapNote, "(host laptop, 2 files): "+link) {
+		t.Errorf("bootstrap %v, %q", job.Bootstrap, job.BootstrapNote)
+	}
+}
+
 // What a mistake in an included file stops.
 func TestIncludeMistakes(t *testing.T) {
 	for name, test := range map[string]struct {

@@ -266,6 +266,9 @@ func (s *stepRow) readDetails(ctx context.Context, tx *sql.Tx) error {
 	if s.Report.Dumps, err = readDumps(ctx, tx, s.id); err != nil {
 		return err
 	}
+	if s.Report.Drill, err = readDrill(ctx, tx, s.id); err != nil {
+		return err
+	}
 	return each(ctx, tx, "SELECT kind, count FROM counts WHERE step = ?", of,
 		func(scan func(...any) error) error {
 			var kind backup.WarningKind

@@ -38,6 +38,7 @@ type StepRow struct {
 
 	// Of one run that is looked at alone.
 	Dumps    []backup.DatabaseDump      `json:"dumps,omitempty"`
+	Drill    *backup.Drill              `json:"drill,omitempty"`
 	Failures []backup.Attempt           `json:"failures,omitempty"`
 	Warnings []backup.Warning           `json:"warnings,omitempty"`
 	Counts   map[backup.WarningKind]int `json:"counts,omitempty"`
@@ -48,7 +49,7 @@ type StepRow struct {
 func (r *Row) Details(run backup.Run) {
 	for i, step := range run.Steps {
 		row := &r.Steps[i]
-		row.Dumps = step.Report.Dumps
+		row.Dumps, row.Drill = step.Report.Dumps, step.Report.Drill
 		row.Failures, row.Warnings, row.Counts, row.Tail = step.Failures, step.Report.Warnings, step.Report.Counts, step.Report.Tail
 	}
 }

@@ -103,6 +103,9 @@ func writeDetails(ctx context.Context, tx *sql.Tx, id int64, result backup.StepR
 	if err := writeDumps(ctx, tx, id, result.Report.Dumps); err != nil {
 		return err
 	}
+	if err := writeDrill(ctx, tx, id, result.Report.Drill); err != nil {
+		return err
+	}
 	for kind, count := range result.Report.Counts {
 		if _, err := tx.ExecContext(ctx, "INSERT OR REPLACE INTO counts VALUES (?, ?, ?)", id, kind, count); err != nil {
 			return err

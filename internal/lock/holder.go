@@ -22,6 +22,9 @@ type Holder struct {
 	Job    string    `json:"job"`
 	Step   string    `json:"step"` // "" before the first one
 	Since  time.Time `json:"since"`
+	// Mounted is the folder where the archives are mounted, "" if they are not. A mount keeps the lock without the process
+	// that took it.
+	Mounted string `json:"mounted,omitempty"`
 }
 
 // HeldError says that another process kept the lock for as long as we were ready to wait. The zero value of
@@ -32,6 +35,8 @@ type HeldError struct {
 	Step   string
 	Since  time.Time
 	Orphan bool // the process that took the lock is gone, a child of it still runs and keeps it
+	// Mounted is where the archives are mounted, which keeps the lock; "" if they are not.
+	Mounted string
 }
 
 // Error names the holder.
@@ -40,6 +45,9 @@ func (e *HeldError) Error() string {
 		return "locked by another process"
 	}
 	since := e.Since.Format("2006-01-02 15:04:05")
+	if e.Mounted != "" {
+		return fmt.Sprintf("locked by job %s: mounted at %s since %s; to go on: borgcron umount %s", e.Job, e.Mounted, since, e.Mounted)
+	}
 	if e.Orphan {
 		return fmt.Sprintf("locked by a borg of job %s that is still running (its borgcron, pid %d, is gone) since %s",
 			e.Job, e.PID, since)
@@ -51,7 +59,7 @@ func (e *HeldError) Error() string {
 // still has the one of the holder before, who may well be dead.
 func newHeldError(first, last Holder) *HeldError {
 	return &HeldError{
-		PID: last.PID, Job: last.Job, Step: last.Step, Since: last.Since,
+		PID: last.PID, Job: last.Job, Step: last.Step, Since: last.Since, Mounted: last.Mounted,
 		Orphan: last.Gone() && first.PID == last.PID && first.Since.Equal(last.Since),
 	}
 }
@@ -100,6 +108,7 @@ func parseHolder(r io.Reader) Holder {
 		return Holder{}
 	}
 	holder.BootID, holder.Job, holder.Step = clean(holder.BootID), clean(holder.Job), clean(holder.Step)
+	holder.Mounted = clean(holder.Mounted)
 	return holder
 }
 

@@ -139,6 +139,12 @@ func (h *Held) Record(step string) error {
 	return h.write()
 }
 
+// RecordMount writes into the lock file where the archives are mounted. Its errors are those of Record.
+func (h *Held) RecordMount(dir string) error {
+	h.holder.Mounted = dir
+	return h.Record("mount")
+}
+
 // Close lets go of the lock, as far as this process is concerned. The file stays.
 func (h *Held) Close() error { return h.file.Close() }
 

@@ -77,6 +77,28 @@ func TestHolderIsNamed(t *testing.T) {
 	acquire(t, l, 0)
 }
 
+// Archives that are mounted keep the lock without the process that took it; whoever waits is told where and what to do.
+func TestMountIsNamed(t *testing.T) {
+	l := newLocker(t)
+	held := acquire(t, l, 0)
+	if err := held.RecordMount("/mnt/archives"); err != nil {
+		t.Fatal(err)
+	}
+	want := Holder{PID: os.Getpid(), BootID: machine.BootID(), Job: "home", Step: "mount", Since: since, Mounted: "/mnt/archives"}
+	got, isHeld, err := l.Holder(repository)
+	if diff := cmp.Diff(want, got); diff != "" || !isHeld || err != nil {
+		t.Errorf("Holder = %v, %v (-want +got)\n%s", isHeld, err, diff)
+	}
+	_, err = l.Acquire(t.Context(), repository, "other", 0)
+	if err == nil || err.Error() != "locked by job home: mounted at /mnt/archives since 2026-03-01 02:30:00; to go on: borgcron umount /mnt/archives" {
+		t.Errorf("Acquire: %v", err)
+	}
+	held.Close()
+	if got := acquire(t, l, 0); got.holder.Mounted != "" {
+		t.Errorf("the next holder: %+v", got.holder)
+	}
+}
+
 // The records of a long and then a short job: nothing of the long one may be left.
 func TestRecordIsReplaced(t *testing.T) {
 	l := newLocker(t)

@@ -76,6 +76,7 @@ type Runner struct {
 	Preflight Preflight
 	Hooks     Hooks
 	Databases Databases
+	Drill     Driller
 	Records   Records
 	Alarms    Alarms
 	Keepers   []Observer                                                        // the records: they hear first, and a run that they lose is a warning
@@ -92,6 +93,8 @@ type Options struct {
 	Choice   backup.Choice
 	Wait     time.Duration // for the local lock
 	Progress bool
+	Full     bool   // a drill reads everything
+	Seed     uint64 // of a drill; 0: any
 }
 
 // Run performs one job on all its repositories and returns a run for each; with Options.Due, none for what
@@ -151,6 +154,7 @@ func (s *session) perform(signalled context.Context) {
 	}
 	for _, row := range s.active() {
 		row.check(ctx)
+		row.verify(ctx)
 		row.prune(ctx, row.files())
 		row.prune(ctx, row.dumps())
 		row.compact(ctx)

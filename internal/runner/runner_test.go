@@ -151,6 +151,7 @@ func (f *fake) run(ctx context.Context, t *testing.T, job backup.Job) backup.Run
 	t.Helper()
 	f.began = time.Now()
 	job.Name, job.ArchiveName = "home", "{job}-{now}"
+	job.Verify.Every.Never = true
 	job.Repositories = []backup.Repository{{Location: "/repo"}}
 	job.Hooks = []backup.Hook{{When: backup.After, Run: "true"}}
 	r := &runner.Runner{

@@ -72,6 +72,21 @@ func (w *Writer) Settled(t backup.Target) error {
 	return errors.Join(err, w.spread(t.Repository.Key(), nil), w.notice())
 }
 
+// KeyExported notes of every job on a repository that somebody has a copy of its key.
+func (w *Writer) KeyExported(key string) error {
+	var failures []error
+	now := w.Now()
+	for i := range w.Jobs {
+		job := &w.Jobs[i]
+		for _, repository := range job.Repositories {
+			if repository.Key() == key {
+				failures = append(failures, update(w.State, job.Name, now, func(file *File) { file.record(job, repository, now).KeyUnkept = false }))
+			}
+		}
+	}
+	return errors.Join(failures...)
+}
+
 // spread tells every job on a repository of its alarm, nil for none. Files in which it stands are left alone.
 func (w *Writer) spread(key string, standing *backup.Alarm) error {
 	var failures []error

@@ -56,6 +56,7 @@ type Row struct {
 	LastRun     *LastRun   `json:"last_run"`
 	Figures
 	Notes []string      `json:"notes"`
+	Drill *Drill        `json:"drill"` // the last restore drill that went well; null: none
 	Trend *backup.Trend `json:"trend"` // null: too few runs to say anything
 
 	ID         string                    `json:"-"` // tells apart what may have one name; "": nothing is on record
@@ -67,7 +68,14 @@ type Row struct {
 func Judge(f File, now time.Time, configured bool) []Row {
 	rows := make([]Row, 0, len(f.Repositories))
 	for _, record := range f.Repositories {
-		rows = append(rows, judge(f.Job, record, now, configured))
+		row := judge(f.Job, record, now, configured)
+		if row.Drill = record.Drill; record.Drill != nil && row.State != Gone {
+			row.Notes = append(row.Notes, record.Drill.words())
+		}
+		if record.KeyUnkept && row.State != Gone {
+			row.Notes = append(row.Notes, "the repository's key was never exported; try: borgcron key export "+f.rowWords(record))
+		}
+		rows = append(rows, row)
 	}
 	return rows
 }
@@ -108,6 +116,16 @@ func judge(job string, record Record, now time.Time, configured bool) Row {
 		row.State, row.Problem, row.Stale = Gone, "", false
 	}
 	return row
+}
+
+// rowWords name one of the job's repositories to a command.
+func (f *File) rowWords(record Record) string {
+	for _, other := range f.Repositories {
+		if other.ID != record.ID && !other.Gone {
+			return f.Job + " --repository " + record.Repository
+		}
+	}
+	return f.Job
 }
 
 // believe tells whether there was a success, and from when its age counts: without one, from when the job was

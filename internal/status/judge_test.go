@@ -1,6 +1,8 @@
 package status
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -187,5 +189,28 @@ func TestSpan(t *testing.T) {
 		if diff := cmp.Diff(want, span(d)); diff != "" {
 			t.Error(diff)
 		}
+	}
+}
+
+// A key that was never exported is worth a note, and no problem; the note names what to type.
+func TestUnkeptKey(t *testing.T) {
+	now := time.Date(2026, 3, 1, 2, 30, 0, 0, time.UTC)
+	fine := func(id, repository string, unkept, gone bool) Record {
+		return Record{ID: id, Repository: repository, FirstSeen: now, StaleAfter: 3600, SuccessBegan: now, SuccessEnded: now, KeyUnkept: unkept, Gone: gone}
+	}
+	rows := Judge(File{Job: "home", Repositories: []Record{
+		fine("a", "nas", true, false), fine("b", "usb", true, false), fine("c", "kept", false, false), fine("d", "former", true, true),
+	}}, now, true)
+	rows = append(rows, Judge(File{Job: "one", Repositories: []Record{fine("a", "nas", true, false)}}, now, true)...)
+	var got []string
+	for _, row := range rows {
+		if row.Problem != "" || row.State != OK && row.State != Gone {
+			t.Errorf("%s: %s %s", row.Repository, row.State, row.Problem)
+		}
+		got = append(got, strings.Join(row.Notes, "; "))
+	}
+	note := "the repository's key was never exported; try: borgcron key export "
+	if want := []string{note + "home --repository nas", note + "home --repository usb", "", "", note + "one"}; !slices.Equal(got, want) {
+		t.Errorf("notes: %q", got)
 	}
 }

@@ -45,9 +45,38 @@ type Record struct {
 	Waiting      *Waiting  `json:"waiting,omitzero"`
 	Running      *Running  `json:"running,omitzero"`
 	Figures
-	Steps map[backup.Step]time.Time `json:"steps,omitzero"` // start of each step's last success
-	Notes []string                  `json:"notes,omitzero"`
-	Trend *backup.Trend             `json:"trend,omitzero"`
+	Drill     *Drill                    `json:"drill,omitzero"`
+	KeyUnkept bool                      `json:"key_unkept,omitzero"` // the repository's key was never exported
+	Steps     map[backup.Step]time.Time `json:"steps,omitzero"`      // start of each step's last success
+	Notes     []string                  `json:"notes,omitzero"`
+	Trend     *backup.Trend             `json:"trend,omitzero"`
+}
+
+// Drill is the last restore drill that went well.
+type Drill struct {
+	At     time.Time `json:"at"`
+	Of     int64     `json:"of"`     // files in the archive
+	Recent int64     `json:"recent"` // of them, read back within 90 days before At
+}
+
+// words say how much was proven.
+func (d *Drill) words() string {
+	text := "last restore drill " + d.At.Local().Format("2006-01-02")
+	if d.Of > 0 {
+		share := backup.Drill{Of: d.Of, Recent: d.Recent}
+		text += fmt.Sprintf(": %s of the files read back within 90 days", percent(share.Share()))
+	}
+	return text
+}
+
+func percent(share float64) string {
+	switch {
+	case share > 0 && share < 0.01:
+		return "less than 1 %"
+	case share < 1:
+		return fmt.Sprintf("%d %%", int(share*100))
+	}
+	return "100 %"
 }
 
 // Figures are those of the last success; sizes are bytes. Without one they are empty.
@@ -157,6 +186,9 @@ func (r *Record) end(e backup.Event, now time.Time) {
 		r.Trend = e.Trend
 	}
 	last := r.last()
+	if verify := run.Result(backup.Verify); verify != nil && verify.Report.Drill != nil && verify.Outcome <= backup.Warned {
+		r.Drill = &Drill{At: verify.Started, Of: verify.Report.Drill.Of, Recent: verify.Report.Drill.Recent}
+	}
 	for _, step := range run.Steps {
 		if step.Step == backup.Before || step.Step == backup.After || !step.Outcome.Ran() {
 			continue
@@ -166,6 +198,7 @@ func (r *Record) end(e backup.Event, now time.Time) {
 	last.EndRun(run)
 	if e.Shared != nil { // other jobs may have raised or ended an alarm of the repository
 		last.Shared, last.Done = *e.Shared, e.Done
+		r.KeyUnkept = e.Shared.KeyUnkept()
 	}
 	r.learn(last, t, run)
 	r.NextDue = backup.NextDue(t.Job, &last, now)

@@ -128,6 +128,9 @@ func isIdentifier(id string) bool {
 // reasonOf says why a run waits.
 func reasonOf(run backup.Run, t backup.Target) string {
 	if run.Outcome == backup.Locked {
+		if strings.Contains(run.Problem, ": mounted at ") { // as package lock says it; where is nobody else's business
+			return "the archives are mounted; backups wait until they are no more"
+		}
 		return public(run.Problem, "another run holds the lock", t)
 	}
 	return public(run.Problem, "a condition does not hold", t)

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package drill
+
+// noAccessTime is not known here.
+const noAccessTime = 0
