@@ -36,8 +36,8 @@ type Command struct {
 // User is whom a program runs as: with these rights and in no other group.
 type User struct{ UID, GID uint32 }
 
-// outputDelay is how long output is still read after the program itself has ended: a process it left
-// behind may hold the pipes open for ever.
+// outputDelay is how long output is still waited for after the program itself has ended: a process it left
+// behind may hold the pipes open for ever. What it has written by then is taken whole, however long that takes.
 const outputDelay = 5 * time.Second
 
 // Run runs the program until it has ended and its output is read. When ctx ends the program is stopped:
@@ -50,13 +50,15 @@ func Run(ctx context.Context, c Command) error {
 		return fmt.Errorf("start %s: %w", c.name(), errors.Join(context.Cause(ctx), ctx.Err()))
 	}
 	r := &running{c: c, output: output{line: c.Line, stdout: c.Stdout}, done: make(chan struct{})}
-	r.cmd = r.command()
-	if err := r.cmd.Start(); err != nil {
+	if err := r.start(); err != nil {
 		return fmt.Errorf("start %s: %w", c.name(), err)
 	}
 	lower(r.cmd.Process.Pid, c.Nice, c.IONice)
 	go func() {
 		r.waited = r.cmd.Wait()
+		if r.drain != nil {
+			r.drain.finish()
+		}
 		close(r.done)
 	}()
 	r.watch(ctx)
@@ -75,10 +77,32 @@ type running struct {
 	c       Command
 	cmd     *exec.Cmd
 	output  output
+	drain   *drain        // nil: stdout is discarded, or a file
 	done    chan struct{} // closed when the program has ended and its output was read
 	waited  error         // of cmd.Wait, valid once done is closed
 	stopped bool
 	stalled bool
+}
+
+// start starts the program.
+func (r *running) start() (err error) {
+	_, isFile := r.c.Stdout.(*os.File)
+	if r.c.Stdout != nil && !isFile {
+		if r.drain, err = newDrain(&r.output); err != nil {
+			return err
+		}
+	}
+	r.cmd = r.command()
+	if err := r.cmd.Start(); err != nil {
+		if r.drain != nil {
+			r.drain.abandon()
+		}
+		return err
+	}
+	if r.drain != nil {
+		r.drain.start()
+	}
+	return nil
 }
 
 func (r *running) command() *exec.Cmd {
@@ -108,7 +132,7 @@ func (r *running) command() *exec.Cmd {
 	case *os.File:
 		cmd.Stdout = out // the program writes there itself
 	default:
-		cmd.Stdout = (*stdoutWriter)(&r.output)
+		cmd.Stdout = r.drain.write
 	}
 	return cmd
 }

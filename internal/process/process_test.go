@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -368,5 +369,45 @@ func TestExecReplacesUs(t *testing.T) {
 	}
 	if err := process.Exec("/nowhere/at/all", nil, nil, nil); !errors.Is(err, os.ErrNotExist) {
 		t.Error(err)
+	}
+}
+
+// Whoever takes the output may be slow, long after the program has ended: nothing is lost.
+func TestSlowTaker(t *testing.T) {
+	t.Parallel()
+	var got atomic.Int64
+	release := make(chan struct{})
+	taker := writerFunc(func(p []byte) (int, error) {
+		if got.Add(int64(len(p))) > 60_000 { // the rest is still in the pipe when the program ends
+			<-release
+		}
+		return len(p), nil
+	})
+	ended := make(chan error, 1)
+	go func() {
+		c := process.Shell("head -c 120000 /dev/zero")
+		c.Stdout, c.Env = taker, path
+		ended <- process.Run(t.Context(), c)
+	}()
+	select {
+	case err := <-ended:
+		t.Fatalf("it did not wait: %v, %d bytes", err, got.Load())
+	case <-time.After(11 * time.Second): // longer than anything is waited for that is not to come
+	}
+	close(release)
+	if err := <-ended; err != nil || got.Load() != 120_000 {
+		t.Errorf("%v, %d bytes", err, got.Load())
+	}
+}
+
+// A process that was left behind and holds the pipe open is not waited for for ever.
+func TestLeftBehind(t *testing.T) {
+	t.Parallel()
+	var got bytes.Buffer
+	c := process.Shell("echo all; sleep 60 2>/dev/null &")
+	c.Stdout, c.Env = writerFunc(got.Write), path
+	began := time.Now()
+	if err := process.Run(t.Context(), c); err != nil || got.String() != "all\n" || time.Since(began) > 30*time.Second {
+		t.Errorf("%v, %q after %v", err, got.String(), time.Since(began))
 	}
 }
