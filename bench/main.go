@@ -16,7 +16,7 @@ import (
 
 const usage = `bench/run [-rounds N] [-docs FOLDER] [PART...] [SIZE...]
 Parts: a (one run), b (a day of hourly runs), c (memory), d (start-up), l (at login), s and t (sizes, warm and cold),
-h (asking a history of a million runs), k (keeping a run on record), p (a database of 1 GB), q (many databases), f (find a file in all archives), report (the page anew from the figures).
+h (asking a history of a million runs), k (keeping a run on record), p (a database of 1 GB), q (many databases), f (find a file in all archives), v (a restore drill), e (a restore), report (the page anew from the figures).
 Sizes are numbers of files, for a and c. Without any: all parts; 1000, 10000 and 100000 files.`
 
 // bench is one call of this program: what to measure, and where things are.
@@ -40,14 +40,14 @@ func main() {
 	for _, word := range flag.Args() {
 		if size, err := strconv.Atoi(word); err == nil && size >= 100 {
 			b.sizes = append(b.sizes, size)
-		} else if word == "report" || len(word) == 1 && strings.Contains("abcdlsthkpqf", word) {
+		} else if word == "report" || len(word) == 1 && strings.Contains("abcdelsthkpqfv", word) {
 			parts += word[:1]
 		} else {
 			flag.Usage()
 			os.Exit(64)
 		}
 	}
-	if err := b.run(cmp.Or(parts, "dstlacbhkpqf")); err != nil {
+	if err := b.run(cmp.Or(parts, "dstlacbhkpqfve")); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -79,6 +79,8 @@ func (b *bench) run(parts string) (err error) {
 			b.compare("b-1000", 1000, 24, 24, borgcron, byHand, borgmatic)
 		case 'c':
 			b.memory()
+		case 'e':
+			b.restoring()
 		case 'f':
 			b.finding()
 		case 'h':
@@ -91,6 +93,8 @@ func (b *bench) run(parts string) (err error) {
 			b.database()
 		case 'q':
 			b.manyDatabases()
+		case 'v':
+			b.drill()
 		case 's':
 			b.measureSizes("s", false)
 		case 't':

@@ -56,6 +56,11 @@ func TestDatabases(t *testing.T) {
 		if strings.Count(archives, ".dumps-") != 1 || strings.Count(archives, "home-") != 1 {
 			t.Fatal(archives)
 		}
+		for _, args := range [][]string{{"verify", "home"}, {"verify", "home", "--full"}} {
+			if s.must(args...); s.drilled().Dumps < 6 { // of three databases, PostgreSQL's own, and what belongs to the servers
+				t.Errorf("%v: %+v", args, s.drilled())
+			}
+		}
 		list := s.must("restore-database", "home", "--list")
 		for _, name := range []string{"o'dd name", "globals", "o'dd näme", "grants", "app.db"} {
 			if !strings.Contains(list, name) {
@@ -63,6 +68,9 @@ func TestDatabases(t *testing.T) {
 			}
 		}
 		if said := s.want(2, "restore-database", "home"); !strings.Contains(said, "--replace") {
+			t.Error(said)
+		}
+		if said := s.want(64, "restore-database", "home", "--to", "127.0.0.1:1"); !strings.Contains(said, "--to is one server") {
 			t.Error(said)
 		}
 		pgSum, mariaSum := "SELECT count(*), min(text) FROM t", "SELECT COUNT(*), MIN(text) FROM t"

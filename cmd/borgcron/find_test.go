@@ -160,3 +160,25 @@ exec %[3]s "$@"
 		}
 	})
 }
+
+// What is asked over ssh is the same.
+func TestFindRemote(t *testing.T) {
+	t.Parallel()
+	oneBorg(t, func(t *testing.T, borg string) {
+		r := newRemote(t, borg, "    retention: keep_all\n    bootstrap: false\n")
+		check(t, os.WriteFile(filepath.Join(r.home, "data", "a\xff"), []byte("one"), 0o600))
+		r.must("init")
+		r.must("run")
+		check(t, os.WriteFile(filepath.Join(r.home, "data", "b"), []byte("two"), 0o600))
+		r.must("run")
+		if output := r.must("find", "home", "a*"); !strings.Contains(output, `/data/a\xff'`) || !strings.Contains(output, " back to ") {
+			t.Error(output)
+		}
+		if output := r.must("diff", "home"); !strings.Contains(output, "1 added") {
+			t.Error(output)
+		}
+		if output := r.must("archives", "home", "--json"); strings.Count(output, `"id"`) != 2 {
+			t.Error(output)
+		}
+	})
+}

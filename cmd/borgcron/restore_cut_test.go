@@ -167,7 +167,7 @@ func TestRestoreOntoAFullDisk(t *testing.T) {
 		check(t, os.WriteFile(filepath.Join(disk, "ballast"), make([]byte, 4<<20), 0o600))
 		restore := []string{"restore", "home", "--to", filepath.Join(disk, "out"), "--yes"}
 		output = s.want(2, restore...)
-		if !strings.Contains(output, "the disk is full; incomplete: "+s.path("data")[1:]+"/") || !strings.Contains(output, "make room") {
+		if !strings.Contains(output, "the disk is full") || !strings.Contains(output, "incomplete: "+s.path("disk", "out")+s.path("data")+"/") || !strings.Contains(output, "make room") {
 			t.Errorf("it does not say what is wrong:\n%s", output)
 		}
 		if n := restoredFiles(filepath.Join(disk, "out")); n < 20 || n > 50 {
@@ -176,6 +176,31 @@ func TestRestoreOntoAFullDisk(t *testing.T) {
 		check(t, os.Remove(filepath.Join(disk, "ballast")))
 		s.must(restore...)
 		s.isBack(filepath.Join(disk, "out"))
+	})
+}
+
+// What cannot be restored is named, and the rest is.
+func TestRestoreNamesWhatItCannot(t *testing.T) {
+	t.Parallel()
+	eachBorg(t, func(t *testing.T, borg string) {
+		s := newSite(t, borg, restoreConfig)
+		s.write(3, 100)
+		check(t, os.Mkdir(s.path("data", "folder"), 0o755))
+		for _, name := range []string{"a", "latin \xe9"} {
+			check(t, os.WriteFile(s.path("data", "folder", name), []byte("text"), 0o600))
+		}
+		s.must("init")
+		s.must("run")
+		s.smallDisk(filepath.Join("out", s.path("data", "folder")), "ro,size=1m")
+		output := s.want(1, "restore", "home", "--to", s.path("out"))
+		for _, want := range []string{s.path("data", "folder", "a")[1:] + ": open: [Errno 30] Read-only file system", "/folder/latin ", "3 paths could not be restored as it was"} {
+			if !strings.Contains(output, want) {
+				t.Errorf("%q is not said:\n%s", want, output)
+			}
+		}
+		if n := restoredFiles(s.path("out")); n != 3 || s.journals() != 0 {
+			t.Errorf("%d files are there, %d journals", n, s.journals())
+		}
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -103,7 +104,7 @@ func someACL() []byte {
 	for _, entry := range []struct {
 		tag, rights uint16
 		id          uint32
-	}{{1, 6, ^uint32(0)}, {2, 4, 1234}, {4, 4, ^uint32(0)}, {16, 4, ^uint32(0)}, {32, 4, ^uint32(0)}} {
+	}{{1, 7, ^uint32(0)}, {2, 5, 1234}, {4, 5, ^uint32(0)}, {16, 5, ^uint32(0)}, {32, 4, ^uint32(0)}} {
 		text = binary.LittleEndian.AppendUint16(text, entry.tag)
 		text = binary.LittleEndian.AppendUint16(text, entry.rights)
 		text = binary.LittleEndian.AppendUint32(text, entry.id)
@@ -265,7 +266,6 @@ func TestRestoreAsUser(t *testing.T) {
 		text, err := os.ReadFile(installed)
 		check(t, err)
 		check(t, os.WriteFile(s.path("borgcron"), text, 0o755))
-		s.env = append(s.env, "XDG_STATE_HOME=", "XDG_CACHE_HOME=", "XDG_CONFIG_HOME=")
 		as := func(args ...string) string {
 			command := exec.Command(s.path("borgcron"), args...)
 			command.Env, command.Dir = s.env, "/"
@@ -290,6 +290,43 @@ func TestRestoreAsUser(t *testing.T) {
 		check(t, err)
 		if uid := info.Sys().(*syscall.Stat_t).Uid; uid != nobody {
 			t.Errorf("it belongs to %d", uid)
+		}
+	})
+}
+
+// On a terminal a restore in place asks, and shows how far it is in one line that is gone in the end.
+func TestRestoreOnTerminal(t *testing.T) {
+	t.Parallel()
+	tmux, err := exec.LookPath("tmux")
+	if err != nil {
+		missing(t, "no tmux; make setup gets one")
+	}
+	eachBorg(t, func(t *testing.T, borg string) {
+		s := newSite(t, borg, strings.Replace(restoreConfig, "bootstrap: false,", "bootstrap: false, compression: none,", 1))
+		s.write(200, 2<<20)
+		s.must("init")
+		s.must("run")
+		program, err := exec.LookPath("borgcron")
+		check(t, err)
+		command := fmt.Sprintf("export HOME=%[1]s WORK=%[1]s BORG=%[2]s BORGCRON_CONFIG=%[1]s/borgcron.yaml; %[3]s restore home --in-place --existing overwrite; echo exit code $?; sleep 60",
+			s.home, borg, program)
+		socket := s.path("tmux")
+		run(t, tmux, "-S", socket, "-f", "/dev/null", "new-session", "-d", "-x", "120", "-y", "20", "sh", "-c", command)
+		t.Cleanup(func() { _ = exec.Command(tmux, "-S", socket, "kill-server").Run() })
+		screen := func() string { return run(t, tmux, "-S", socket, "capture-pane", "-p", "-J") }
+		eventually(t, func() bool { return strings.Contains(screen(), "Go on? [y/N]") }, screen)
+		if text := screen(); !strings.Contains(text, "200 files, 419 MB from the archive") || !strings.Contains(text, "200 paths: overwritten") {
+			t.Errorf("it does not say what it will do:\n%s", text)
+		}
+		run(t, tmux, "-S", socket, "send-keys", "y", "Enter")
+		progress := regexp.MustCompile(`(?m)^\d+ of 201 entries, \d+ MB of 419 MB \(\d+%\)`)
+		seen := false
+		eventually(t, func() bool {
+			seen = seen || progress.MatchString(screen())
+			return strings.Contains(screen(), "exit code")
+		}, screen)
+		if text := screen(); !seen || !strings.Contains(text, "exit code 0") || !strings.Contains(text, "200 files, 419 MB restored to where it was") || progress.MatchString(text) {
+			t.Errorf("progress seen: %v; in the end:\n%s", seen, text)
 		}
 	})
 }

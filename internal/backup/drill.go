@@ -201,11 +201,11 @@ func MissingDatabases(job *Job, contents Contents) (missing []string) {
 	return missing
 }
 
-// LooksLikeDump tells whether the first bytes of a dump are those of its format.
+// LooksLikeDump tells whether the first bytes of a dump are those of its format. In doubt they are.
 func (d *DatabaseDump) LooksLikeDump(head []byte) bool {
 	text := string(head)
-	if d.Kind == ServerWide || d.Size == 0 {
-		return d.Size == 0 || len(head) > 0
+	if d.Size == 0 {
+		return text == ""
 	}
 	switch d.Format {
 	case "custom", DirectoryFormat:
@@ -215,5 +215,5 @@ func (d *DatabaseDump) LooksLikeDump(head []byte) bool {
 	case "sqlite":
 		return strings.HasPrefix(text, "SQLite format 3\x00")
 	}
-	return strings.HasPrefix(text, "--") || strings.HasPrefix(text, "/*")
+	return text != "" && !strings.Contains(text, "\x00") // how statements begin is up to the dump program and its options
 }

@@ -3,6 +3,7 @@ package backup
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -61,9 +62,15 @@ type LastDumps struct {
 }
 
 // JudgeDumps tells which dumps are smaller than the last ones that passed by more than the guard allows.
-func (g Guard) JudgeDumps(dumps []DatabaseDump, before map[string]int64) (breaches []string) {
+// A database that has vanished from a server that is to be dumped with all that it has, has shrunk to nothing.
+func (g Guard) JudgeDumps(databases []Database, dumps []DatabaseDump, before map[string]int64) (breaches []string) {
 	if g.MaxShrink == 0 {
 		return nil
+	}
+	for _, path := range slices.Sorted(maps.Keys(before)) {
+		if wanted(databases, path) && !slices.ContainsFunc(dumps, func(dump DatabaseDump) bool { return dump.Path() == path || dump.Left != "" }) {
+			breaches = append(breaches, fmt.Sprintf("the database of %s is gone from its server", CleanLine(path, 80)))
+		}
 	}
 	for _, dump := range dumps {
 		if was := before[dump.Path()]; dump.Left == "" && g.shrank(dump.Size, was) {
@@ -73,6 +80,16 @@ func (g Guard) JudgeDumps(dumps []DatabaseDump, before map[string]int64) (breach
 		}
 	}
 	return breaches
+}
+
+// wanted tells whether a dump of that path still belongs to an entry that asks for all of its server.
+func wanted(databases []Database, path string) bool {
+	return slices.ContainsFunc(databases, func(database Database) bool {
+		name, of := strings.CutPrefix(path, database.Server()+"/")
+		return of && database.All() && !strings.HasPrefix(name, "+") && !slices.ContainsFunc(database.Exclude, func(excluded string) bool {
+			return strings.HasPrefix(name, escapeName(excluded)+".")
+		})
+	})
 }
 
 // endDumps folds the result of the dumps into the knowledge.
@@ -99,6 +116,8 @@ func (l *Last) endDumps(job *Job, result StepResult, ok bool) {
 	for _, dump := range result.Report.Dumps {
 		if dump.Left == "" {
 			sizes[dump.Path()] = dump.Size
+		} else if was, known := d.Sizes[dump.Path()]; known {
+			sizes[dump.Path()] = was
 		}
 	}
 	if result.Breached {

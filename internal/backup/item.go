@@ -8,9 +8,9 @@ type Item struct {
 	Mode    string    // as in ls -l, such as -rw-r--r--; the first byte is the type: - d l p b c, and h for a hard link
 	Owner   string    // USER:GROUP as borg lists them
 	Size    int64     // bytes; 0 for what is no regular file
-	ModTime time.Time // to the microsecond; borg lists no finer
-	Changed time.Time // its ctime, to the microsecond; zero if it was not stored
-	Target  string    // where a symbolic link points to; for a hard link the path of the entry that has the content
+	ModTime time.Time // rounded to the microsecond; borg lists no finer
+	Changed time.Time // its ctime, rounded as well; where it was not stored borg lists the mtime
+	Target  string    // (with ? for what is not UTF-8) where a symbolic link points to; for a hard link the path of the entry that has the content
 }
 
 // Type is the first byte of the mode.

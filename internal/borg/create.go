@@ -94,6 +94,9 @@ func createOptions(call backup.Call) []string {
 	o.flag("exclude-nodump", job.ExcludeNodump)
 	o.flag("keep-exclude-tags", job.KeepExcludeTags)
 	o.text("exclude-if-present", job.ExcludeIfPresent...)
+	if job.Spooled() { // the dumps of this run, whatever is left out elsewhere
+		o.text("pattern", "+ pp:"+job.Spool)
+	}
 	o.text("pattern", job.Patterns...)
 	o.text("patterns-from", job.PatternsFrom...)
 	o.text("exclude", job.Exclude...)

@@ -18,9 +18,10 @@ func (c *Client) CreateDumps(ctx context.Context, call backup.Call, archive stri
 			call.Repository.Location = location
 		}
 	}
+	// While it waits for a dump that does not come, the dump program is to be ended first, which says what is wrong.
 	return c.run(ctx, call, task{
 		command: "create", archive: archive, options: dumpOptions(call), paths: stream.Paths, answer: &answer{want: archive},
-		stall: call.Job.Timeout.Stall, dir: stream.Dir, mortal: syscall.SIGTERM,
+		stall: 2 * call.Job.Timeout.Stall, dir: stream.Dir, mortal: syscall.SIGTERM,
 	})
 }
 

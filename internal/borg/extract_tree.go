@@ -26,7 +26,7 @@ type Extraction struct {
 	DryRun  bool     // read all and write nothing
 }
 
-// DiskFull is the ID of the failure of an extraction that found no room. Its message names the file that is incomplete.
+// DiskFull is the ID of the failure of an extraction that found no room. The file that it was at is incomplete.
 const DiskFull = "DiskFull"
 
 const (
@@ -65,10 +65,10 @@ func (c *Client) ExtractTree(ctx context.Context, call backup.Call, archive stri
 			command: "extract", archive: archive, options: append(o, batch...), dir: e.Dir, list: x.listed,
 			stall: call.Job.Timeout.Stall, mortal: syscall.SIGTERM,
 		})
-		if x.full != nil {
-			return x.report, x.full
-		}
-		if err != nil {
+		switch {
+		case x.full, err != nil && noRoom.MatchString(err.Error()): // borg dies of it if the file's last bytes have no room
+			return x.report, &backup.Failure{Op: "extract", ID: DiskFull, Code: -1, Class: backup.Permanent, Message: "the disk is full", Err: err}
+		case err != nil:
 			return x.report, err
 		}
 		x.add(report)
@@ -82,7 +82,7 @@ type extracting struct {
 	heard       func(backup.Warning)
 	told        func(backup.Progress)
 	cancel      func()
-	full        *backup.Failure
+	full        bool
 	report      backup.Report
 	before, now backup.Progress // when this batch began, and now
 }
@@ -91,14 +91,11 @@ var noRoom = regexp.MustCompile(fmt.Sprintf(`\[Errno (%d|%d)\]`, syscall.ENOSPC,
 
 // warn takes a warning. On a full disk borg would go on, and make an empty file of all that is still to come.
 func (x *extracting) warn(w backup.Warning) {
-	if x.full == nil && noRoom.MatchString(w.Message) {
-		x.full = &backup.Failure{
-			Op: "extract", ID: DiskFull, Code: -1, Class: backup.Permanent,
-			Message: "the disk is full; incomplete: " + w.Path,
-		}
+	if noRoom.MatchString(w.Message) {
+		x.full = true
 		x.cancel()
 	}
-	if x.heard != nil && x.full == nil {
+	if x.heard != nil && !x.full {
 		x.heard(w)
 	}
 }

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/sys/unix"
 
 	"borgcron/internal/backup"
 	"borgcron/internal/borg"
@@ -180,33 +179,6 @@ func TestExtractTreeWarns(t *testing.T) {
 		}
 		if text, err := os.ReadFile(filepath.Join(dir, stored, "b", "tab\there")); err != nil || string(text) != "btab\there" {
 			t.Errorf("%q, %v", text, err)
-		}
-	})
-}
-
-// On a full disk borg is ended at the first file that has no room.
-func TestExtractTreeDiskFull(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("mounting a small disk takes root")
-	}
-	eachBorg(t, func(t *testing.T, f *fixture) {
-		f.init()
-		for i := range 200 {
-			f.write(fmt.Sprintf("file%03d", i), strings.Repeat("x", 20<<10))
-		}
-		f.create("host-home-1")
-		dir := t.TempDir()
-		if err := unix.Mount("small", dir, "tmpfs", 0, "size=1m"); err != nil {
-			t.Skip("no small disk can be mounted: ", err)
-		}
-		t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
-		_, err := f.client.ExtractTree(t.Context(), f.call(), "host-home-1", borg.Extraction{Dir: dir})
-		failure := f.fails(err, backup.Permanent, borg.DiskFull)
-		if !strings.Contains(failure.Message, f.source[1:]+"/file") {
-			t.Error(failure.Message)
-		}
-		if got := len(inDir(t, dir)); got > 100 {
-			t.Errorf("borg made %d files, so it went on for long", got)
 		}
 	})
 }

@@ -73,6 +73,27 @@ func TestItemsThatAreNone(t *testing.T) {
 	}
 }
 
+// However long the list is, no more than what is just being read is held.
+func TestItemsTakeNoMemory(t *testing.T) {
+	items := 0
+	w := &cutter{broken: func() {}, take: func(text []byte) ([]byte, error) {
+		_, after, err := nextItem(text)
+		if after != nil {
+			items++
+		}
+		return after, err
+	}}
+	text := []byte(strings.Repeat(listedItem, 1000))
+	for range 300 {
+		if _, err := w.Write(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if items != 300_000 || cap(w.pending) > 4*len(text) {
+		t.Errorf("%d items, %d bytes are held", items, cap(w.pending))
+	}
+}
+
 // literal writes bytes as borg writes a path: as Python's ascii() of its text.
 func literal(path string) string {
 	var b strings.Builder

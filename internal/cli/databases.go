@@ -56,7 +56,7 @@ func (d databases) Stream(ctx context.Context, job *backup.Job, left map[string]
 // Spool makes the job's dumps as files.
 func (d databases) Spool(ctx context.Context, job *backup.Job) ([]backup.DatabaseDump, error) {
 	maker := d.of(job)
-	parts, err := maker.Parts(ctx, job.Databases)
+	parts, err := maker.EachParts(ctx, job.Databases)
 	if err != nil {
 		return nil, err
 	}

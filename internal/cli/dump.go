@@ -135,7 +135,7 @@ func (env *environment) dumpInto(ctx context.Context, maker *dump.Maker, databas
 	if folder.Dir == "" {
 		return usage("say where to: --to DIR")
 	}
-	parts, err := maker.Parts(ctx, databases)
+	parts, err := maker.EachParts(ctx, databases)
 	if err != nil {
 		return failed(err)
 	}

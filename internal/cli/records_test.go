@@ -190,7 +190,7 @@ func TestStatusJSON(t *testing.T) {
 		t.Fatalf("%+v", answer)
 	}
 	keys := []string{"job", "repository", "state", "problem", "alarm", "running", "stale", "last_success", "age", "next_due", "waiting",
-		"last_run", "archive", "files", "original_size", "deduplicated_size", "repository_size", "notes", "trend"}
+		"last_run", "archive", "files", "original_size", "deduplicated_size", "repository_size", "notes", "trend", "drill"}
 	for _, row := range answer.Jobs {
 		for _, key := range keys {
 			if _, ok := row[key]; !ok {

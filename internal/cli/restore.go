@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"borgcron/internal/backup"
-	"borgcron/internal/machine"
 	"borgcron/internal/restore"
 )
 
@@ -139,7 +138,8 @@ func restoreFiles(ctx context.Context, env *environment, name string, paths []st
 		return err
 	}
 	if options.dryRun {
-		return nil
+		_, err := fmt.Fprintf(env.Stdout, "would restore %s to %s; nothing was written\n", r.amount(), r.where())
+		return err
 	}
 	return r.write(ctx)
 }
@@ -296,6 +296,3 @@ func are(n int) string {
 	}
 	return " are"
 }
-
-// boot names the time since the machine was started.
-func boot() string { return machine.BootID() }

@@ -167,6 +167,10 @@ func (r *restoring) choose(names []string) ([]piece, error) {
 		return nil, exitError{exitFailed, fmt.Errorf("the archive %s holds no database", r.archive.Name)}
 	case r.options.as != "" && len(pieces) > 1:
 		return nil, usage("--as gives one database another name: name the one")
+	case r.options.to != "" && slices.ContainsFunc(pieces, func(p piece) bool {
+		return p.dump.Type != pieces[0].dump.Type || p.dump.Type == "sqlite" && len(pieces) > 1
+	}):
+		return nil, usage("--to is one server, or one file of SQLite: name the databases that go there")
 	}
 	slices.SortStableFunc(pieces, func(a, b piece) int { return a.order() - b.order() })
 	return pieces, nil

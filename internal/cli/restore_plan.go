@@ -16,6 +16,7 @@ import (
 	"borgcron/internal/condition"
 	"borgcron/internal/history"
 	"borgcron/internal/listing"
+	"borgcron/internal/machine"
 	"borgcron/internal/restore"
 )
 
@@ -28,34 +29,38 @@ func (r *fileRestore) makePlan(ctx context.Context) error {
 	if err := r.resolve(ctx); err != nil {
 		return err
 	}
-	planner := &restore.Planner{Dir: r.request.Dir, Existing: r.existing, Stamp: r.stamp()}
-	if r.journal != nil {
-		planner.Former = r.journal.Former(boot())
-	}
+	planner := r.planner()
 	if r.options.dryRun {
 		planner.Each = r.list
 	}
-	items, err := r.env.items(ctx, r.parts, r.call, r.archive)
-	if err != nil {
+	if err := r.feed(ctx, planner); err != nil {
 		return err
 	}
-	wanted := restore.Select(r.roots)
-	for item, err := range items {
-		if err != nil {
-			return err
-		}
-		if !wanted.Covers(item.Path) {
-			continue
-		}
-		if err := planner.Add(item); err != nil {
-			return exitError{exitFailed, err}
-		}
-	}
 	r.plan = planner.Plan()
-	if r.options.dryRun && !r.env.Quiet {
-		fmt.Fprintf(r.env.Stdout, "would restore %s to %s; nothing was written\n", r.amount(), r.where())
-	}
 	return nil
+}
+
+func (r *fileRestore) planner() *restore.Planner {
+	planner := &restore.Planner{Dir: r.request.Dir, Existing: r.existing, Stamp: r.stamp()}
+	if r.journal != nil {
+		planner.Former = r.journal.Former(machine.BootID())
+	}
+	return planner
+}
+
+// feed gives the planner all entries that are to be restored.
+func (r *fileRestore) feed(ctx context.Context, planner *restore.Planner) error {
+	wanted := restore.Select(r.roots)
+	var failure error
+	err := r.each(ctx, func(item backup.Item) {
+		if failure == nil && wanted.Covers(item.Path) {
+			failure = planner.Add(item)
+		}
+	})
+	if err == nil && failure != nil {
+		err = exitError{exitFailed, failure}
+	}
+	return err
 }
 
 // byHistory makes the plan of what the history knows, if that will do.
@@ -107,8 +112,10 @@ func (r *fileRestore) stamp() string {
 type named struct {
 	text    string
 	stored  string
+	here    string // the same if it is meant from the folder we are in
 	pattern *listing.Pattern
-	exact   bool     // there is such an entry, or something below it
+	exact   bool // there is such an entry, or something below it
+	isHere  bool
 	matched []string // by the pattern
 }
 
@@ -120,7 +127,11 @@ func (r *fileRestore) resolve(ctx context.Context) error {
 	var names []*named
 	for _, text := range r.request.Paths {
 		name := &named{text: text, stored: restore.Stored(text)}
+		if here, err := filepath.Abs(text); err == nil {
+			name.here = restore.Stored(here)
+		}
 		if name.stored == "" {
+			r.roots = nil
 			return nil // all
 		}
 		if strings.ContainsAny(text, "*?[") {
@@ -143,6 +154,8 @@ func (r *fileRestore) resolve(ctx context.Context) error {
 		switch {
 		case name.exact:
 			r.roots = append(r.roots, name.stored)
+		case name.isHere:
+			r.roots = append(r.roots, name.here)
 		case len(name.matched) > 0:
 			r.roots = append(r.roots, name.matched...)
 		default:
@@ -154,11 +167,18 @@ func (r *fileRestore) resolve(ctx context.Context) error {
 
 func (n *named) look(entry string) {
 	switch {
-	case entry == n.stored, strings.HasPrefix(entry, n.stored) && entry[len(n.stored)] == '/':
+	case isBelow(entry, n.stored):
 		n.exact, n.matched = true, nil
+	case isBelow(entry, n.here):
+		n.isHere = true
 	case n.pattern != nil && !n.exact && n.pattern.Match(entry):
 		n.matched = append(n.matched, entry)
 	}
+}
+
+// isBelow tells whether an entry is that one, or something in it.
+func isBelow(entry, root string) bool {
+	return entry == root || strings.HasPrefix(entry, root) && entry[len(root)] == '/'
 }
 
 // each calls do with all entries of the archive.
@@ -182,7 +202,7 @@ func (r *fileRestore) missing(ctx context.Context, name *named) error {
 	nearest, distance := "", far
 	if name.pattern == nil {
 		if err := r.each(ctx, func(item backup.Item) {
-			if d := apart(name.stored, item.Path, far); d < distance {
+			if d := min(apart(name.stored, item.Path, far), apart(name.here, item.Path, far)); d < distance {
 				nearest, distance = item.Path, d
 			}
 		}); err != nil {

@@ -3,7 +3,10 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -12,6 +15,7 @@ import (
 
 	"borgcron/internal/backup"
 	"borgcron/internal/borg"
+	"borgcron/internal/machine"
 	"borgcron/internal/restore"
 )
 
@@ -51,7 +55,7 @@ func (r *fileRestore) write(ctx context.Context) error {
 	}
 	err := w.extract(ctx)
 	if err != nil {
-		return w.goOnLater(err)
+		return w.goOnLater(ctx, err)
 	}
 	if err := r.journals.End(r.request); err != nil {
 		r.env.Log.Warn("the same restore would be taken for one that was interrupted", "error", err)
@@ -62,12 +66,12 @@ func (r *fileRestore) write(ctx context.Context) error {
 // begin puts on record what is about to be done.
 func (w *writing) begin() error {
 	if w.journal != nil {
-		w.journal.Boot, w.journal.Failed = boot(), nil
+		w.journal.Boot, w.journal.Failed = machine.BootID(), nil
 		return w.journals.Save(w.request, w.journal)
 	}
 	w.journal = &restore.Journal{
 		Repository: w.call.Repository.Key(), Archive: w.archive, Existing: w.existing, Stamp: w.stamp(),
-		Began: w.env.Now(), Boot: boot(), Before: w.plan.Before,
+		Began: w.env.Now(), Boot: machine.BootID(), Before: w.plan.Before,
 	}
 	w.fileRestore.journal = w.journal // the stamp is its from now on
 	return w.journals.Begin(w.request, w.journal)
@@ -108,7 +112,7 @@ func (w *writing) warn(warning backup.Warning) {
 	}
 	if w.failed <= mostSaid {
 		if w.env.Terminal {
-			fmt.Fprint(w.env.Stderr, clearLine)
+			_, _ = io.WriteString(w.env.Stderr, clearLine)
 		}
 		w.env.Log.Warn("not restored as it was: " + warning.Message)
 	}
@@ -145,18 +149,38 @@ func (w *writing) syncNowAndThen() (stop func()) {
 }
 
 // goOnLater says why it is not whole, and what to do.
-func (w *writing) goOnLater(err error) error {
+func (w *writing) goOnLater(ctx context.Context, err error) error {
 	if saved := w.journals.Save(w.request, w.journal); saved != nil {
 		w.env.Log.Warn("writing the journal of the restore", "error", saved)
 	}
 	failure := backup.AsFailure("extract", err)
 	hint := "what was restored stays; the same command again goes on with the rest"
 	if failure.ID == borg.DiskFull {
+		err = fmt.Errorf("%w%s", err, w.incomplete(ctx))
 		hint = "make room, then give the same command again: it goes on with the rest"
 	} else if failure.Hint != "" {
 		hint = failure.Hint + "; " + hint
 	}
 	return exitError{exitFailed, fmt.Errorf("the restore to %s is not whole: %w\n  hint: %s", w.where(), err, hint)}
+}
+
+// incomplete names the files that borg has begun and not brought to an end, "" if that cannot be told.
+func (w *writing) incomplete(ctx context.Context) string {
+	const shown = 3
+	var found []string
+	planner := w.planner()
+	planner.Each = func(action restore.Action) {
+		if action.Exists && action.Does == "write" && action.Item.Type() == '-' {
+			found = append(found, backup.Clean(filepath.Join(w.request.Dir, action.Item.Path)))
+		}
+	}
+	if err := w.feed(ctx, planner); err != nil || len(found) == 0 {
+		return ""
+	}
+	if len(found) > shown {
+		found = append(found[:shown], "...")
+	}
+	return "; incomplete: " + strings.Join(found, ", ")
 }
 
 // summary says how it went.
@@ -210,10 +234,10 @@ func (p *restoreProgress) show(now backup.Progress) {
 		return
 	}
 	p.last = time.Now()
-	fmt.Fprint(p.env.Stderr, clearLine+backup.CleanLine(restoreText(now, p.entries, time.Since(p.began)), 79))
+	_, _ = io.WriteString(p.env.Stderr, clearLine+backup.CleanLine(restoreText(now, p.entries, time.Since(p.began)), 79))
 }
 
-func (p *restoreProgress) end() { fmt.Fprint(p.env.Stderr, clearLine) }
+func (p *restoreProgress) end() { _, _ = io.WriteString(p.env.Stderr, clearLine) }
 
 // restoreText is what a restore that has gone on for so long says of itself.
 func restoreText(now backup.Progress, entries int64, since time.Duration) string {

@@ -167,7 +167,7 @@ func (env *environment) newRunner(loaded *config.Config, p *parts, printers ...r
 		Records:   p.records,
 		Alarms:    p.alarms,
 		Keepers:   []runner.Observer{&status.Writer{State: loaded.State, Now: env.Now, Jobs: loaded.Jobs}, p.records},
-		Observers: append([]runner.Observer{metricsWriter{env, loaded}}, printers...),
+		Observers: append([]runner.Observer{metricsWriter{env, loaded}, p.listings()}, printers...),
 		Awake:     inhibit.Sleep,
 		Names:     names(loaded.Host),
 		Now:       env.Now,

@@ -1,7 +1,9 @@
 package config
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
 	"borgcron/internal/backup"
 )
@@ -33,6 +35,11 @@ func (l *loader) checkDatabases(j *job) {
 		case database.Container != "":
 			wrong("format", "`format: directory` would be written inside the container: say another format")
 		}
+		for n, given := range database.Options {
+			if message := refuseDumpOption(given, database); message != "" {
+				l.wrong(sub(at, "options").Content[n], j.path, "`options` "+message, "")
+			}
+		}
 		if database.Socket != "" && database.Host != "" {
 			wrong("socket", "`socket` and `host` both say where the server is: keep one")
 		}
@@ -40,6 +47,50 @@ func (l *loader) checkDatabases(j *job) {
 			wrong("names", "an entry before this one dumps the same: each dump would take the place of the other")
 		}
 	}
+}
+
+// dumpOptions are options of the dump programs that borgcron sets itself, and those by which a dump would not be what a
+// restore takes it for: of another place, of more or fewer databases, without data, with orders to drop or create.
+var dumpOptions = map[string][]option{
+	"postgresql": {
+		{"--host -h", "host"},
+		{"--port -p", "port"},
+		{"--username -U", "user"},
+		{"--format -F", "format"},
+		{"--password -W --no-password -w", "password"},
+		{"--dbname -d --file -f --compress -Z --create -C --clean -c --schema-only -s --section", ""},
+	},
+	"mysql": {
+		{"--host -h", "host"},
+		{"--port -P", "port"},
+		{"--socket -S --protocol", "socket"},
+		{"--user -u", "user"},
+		{"--password -p", "password"},
+		{"--databases -B --all-databases -A --result-file -r --tab -T --no-data -d --no-create-info -t --add-drop-database", ""},
+		{"--defaults-file --defaults-extra-file --no-defaults --print-defaults --help --version -V", ""},
+	},
+}
+
+// refuseDumpOption tells why an option must not be given, "" if it may.
+func refuseDumpOption(given string, database backup.Database) string {
+	kind := database.Type
+	if kind == "mariadb" {
+		kind = "mysql"
+	}
+	name, _, _ := strings.Cut(given, "=")
+	for _, option := range dumpOptions[kind] {
+		for _, refused := range strings.Fields(option.names) {
+			short := len(refused) == 2
+			switch {
+			case name != refused && (!short || !strings.HasPrefix(name, refused)):
+			case option.key != "":
+				return fmt.Sprintf("must not have %s: say it with `%s`", refused, option.key)
+			default:
+				return fmt.Sprintf("must not have %s: the dump would not be what a restore takes it for", refused)
+			}
+		}
+	}
+	return ""
 }
 
 // sameDump tells whether two entries surely dump one database.

@@ -29,6 +29,7 @@ type client struct {
 	secret   *handover    // how it gets its password; nil: it has none
 	folder   *os.File     // that it works in; nil: none
 	named    string       // what stands before the folder's path in its arguments, such as --file=
+	patient  bool         // it may say nothing for hours: its server builds an index, or it writes files
 }
 
 // handover is how a program gets a secret: text in a file that only its user can read.
@@ -74,7 +75,7 @@ func (m *Maker) run(ctx context.Context, c client) error {
 	if command.Path, err = process.LookPath(name, lookup(env, "PATH")); err != nil {
 		return notFound(name, err)
 	}
-	if c.stdin != nil || c.folder != nil { // it may say nothing for hours: its server builds an index, or it writes files
+	if c.patient {
 		command.Stall = 0
 	}
 	if stdin == nil {

@@ -28,6 +28,7 @@ type Maker struct {
 type Part struct {
 	backup.DatabaseDump
 	Database *backup.Database
+	unknown  *backup.Failure // why it is not known what the entry asks for; nil: it is
 }
 
 // Target is where a dump is restored to.
@@ -70,20 +71,32 @@ func engineOf(kind string) (engine, error) {
 // Parts names all dumps that the entries of a job ask for, in their order. An entry with on_error: warn whose server
 // cannot be asked becomes one part that says in Left why it is left out.
 func (m *Maker) Parts(ctx context.Context, databases []backup.Database) ([]Part, error) {
+	return m.parts(ctx, databases, false)
+}
+
+// EachParts is Parts for dumps that do not depend on each other: an entry that cannot be asked becomes a part that cannot be made.
+func (m *Maker) EachParts(ctx context.Context, databases []backup.Database) ([]Part, error) {
+	return m.parts(ctx, databases, true)
+}
+
+func (m *Maker) parts(ctx context.Context, databases []backup.Database, each bool) ([]Part, error) {
 	var parts []Part
 	seen := map[string]bool{}
 	for i := range databases {
 		database := &databases[i]
 		found, err := m.partsOf(ctx, database)
 		if err != nil {
-			failure := backup.AsFailure("dump", err)
-			if !database.Warn || ctx.Err() != nil {
-				return nil, failure
+			failure := *backup.AsFailure("dump", err)
+			if !strings.Contains(failure.Message, database.Server()) {
+				failure.Message = backup.CleanLine(database.Server()+": "+failure.Message, 500)
+			}
+			if !(database.Warn || each) || ctx.Err() != nil {
+				return nil, &failure
 			}
 			name := cmp.Or(database.Path, strings.Join(database.Names, ", "))
 			parts = append(parts, Part{backup.DatabaseDump{
 				Kind: backup.OneDatabase, Type: database.Type, Server: database.Server(), Name: name, Left: failure.Sentence(),
-			}, database})
+			}, database, &failure})
 			continue
 		}
 		for _, dump := range found {
@@ -93,7 +106,7 @@ func (m *Maker) Parts(ctx context.Context, databases []backup.Database) ([]Part,
 					Hint:    "take it out of one of them"}
 			}
 			seen[dump.Path()] = true
-			parts = append(parts, Part{dump, database})
+			parts = append(parts, Part{DatabaseDump: dump, Database: database})
 		}
 	}
 	return parts, nil

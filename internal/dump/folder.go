@@ -1,6 +1,7 @@
 package dump
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,7 +50,8 @@ func (m *Maker) WriteFiles(ctx context.Context, parts []Part, folder Folder) ([]
 func (m *Maker) writeFile(ctx context.Context, part Part, root *dumpRoot) Written {
 	result := Written{Part: part}
 	if part.Left != "" {
-		result.Failure = &backup.Failure{Op: "dump", Code: -1, Class: backup.Permanent, Message: part.Left}
+		result.Failure = cmp.Or(part.unknown, &backup.Failure{Op: "dump", Code: -1, Class: backup.Permanent, Message: part.Left})
+		result.Left = ""
 		return result
 	}
 	began := root.now()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,6 +47,9 @@ func (s mysql) parts(ctx context.Context, m *Maker, database *backup.Database) (
 		}
 		return parts, nil
 	}
+	if err := s.seesAll(ctx, m, database); err != nil {
+		return nil, err
+	}
 	for _, part.Name = range there {
 		if !slices.Contains(database.Exclude, part.Name) && !slices.Contains(mysqlInternal, part.Name) {
 			parts = append(parts, part)
@@ -54,6 +58,26 @@ func (s mysql) parts(ctx context.Context, m *Maker, database *backup.Database) (
 	part.Kind, part.Name = backup.ServerWide, "grants" // the last: grants on tables can only be given when these are back
 	return append(parts, part), nil
 }
+
+// seesAll demands a right that shows every database: the server hides from a user what it has no right to, and `all` would be some.
+func (s mysql) seesAll(ctx context.Context, m *Maker, database *backup.Database) error {
+	rows, err := s.ask(ctx, m, database, "SHOW GRANTS")
+	if err != nil {
+		return mysqlCall{"dump", database, ""}.failure(err)
+	}
+	for _, row := range rows {
+		if globalRead.MatchString(row[0]) {
+			return nil
+		}
+	}
+	return &backup.Failure{
+		Op: "dump", Code: -1, Class: backup.Permanent, Message: "the user may not see every database of the server, so `all` would leave some out",
+		Hint: "GRANT SELECT, SHOW VIEW, TRIGGER, EVENT, LOCK TABLES ON *.* TO the user, or name the databases in `names`",
+	}
+}
+
+// globalRead are rights on everything by which a user sees all databases.
+var globalRead = regexp.MustCompile("^GRANT (?:.*, ?)?(?:ALL PRIVILEGES|SELECT|SHOW DATABASES)(?:,.*)? ON \\*\\.\\* TO ")
 
 // schemas are all databases that the user may see, in the order of their bytes.
 func (s mysql) schemas(ctx context.Context, m *Maker, database *backup.Database) ([]string, error) {

@@ -174,6 +174,11 @@ func ofSchema(column, name string) string {
 	return fmt.Sprintf("(%s = %s AND HEX(%[1]s) = '%[3]X')", column, literal(name), name)
 }
 
+// overSchema is the same for what a schema of that name would be written into: some servers take upper and lower case for one.
+func overSchema(column, name string) string {
+	return fmt.Sprintf("(%s = %s AND (HEX(%[1]s) = '%[3]X' OR @@lower_case_table_names <> 0))", column, literal(name), name)
+}
+
 // carriedOut is a statement that the client does not see as such: it gets names with a backslash wrong.
 func carriedOut(statement string) string {
 	return "SET @statement = " + literal(statement) + ";\nPREPARE s FROM @statement;\nEXECUTE s;\nDEALLOCATE PREPARE s;\n"

@@ -63,7 +63,7 @@ func (s *mysqlTest) database(names ...string) *backup.Database {
 }
 
 func mysqlPart(database *backup.Database, name string) Part {
-	return Part{backup.DatabaseDump{Kind: backup.OneDatabase, Type: database.Type, Server: database.Server(), Name: name, Format: "sql"}, database}
+	return Part{DatabaseDump: backup.DatabaseDump{Kind: backup.OneDatabase, Type: database.Type, Server: database.Server(), Name: name, Format: "sql"}, Database: database}
 }
 
 func (s *mysqlTest) mustDump(t *testing.T, part Part) []byte {

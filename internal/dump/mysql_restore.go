@@ -21,9 +21,9 @@ var mysqlRestore = []string{"--batch", "--binary-mode", "--skip-reconnect", "--l
 
 func (s mysql) holds(ctx context.Context, m *Maker, target Target) (string, error) {
 	call := mysqlCall{"restore-database", target.Database, target.Name}
-	rows, err := s.ask(ctx, m, target.Database, "SELECT (SELECT COUNT(*) FROM information_schema.tables WHERE "+ofSchema("table_schema", target.Name)+
-		"), (SELECT COUNT(*) FROM information_schema.routines WHERE "+ofSchema("routine_schema", target.Name)+
-		"), (SELECT COUNT(*) FROM information_schema.events WHERE "+ofSchema("event_schema", target.Name)+")")
+	rows, err := s.ask(ctx, m, target.Database, "SELECT (SELECT COUNT(*) FROM information_schema.tables WHERE "+overSchema("table_schema", target.Name)+
+		"), (SELECT COUNT(*) FROM information_schema.routines WHERE "+overSchema("routine_schema", target.Name)+
+		"), (SELECT COUNT(*) FROM information_schema.events WHERE "+overSchema("event_schema", target.Name)+")")
 	if err != nil {
 		return "", call.failure(err)
 	}
@@ -85,7 +85,7 @@ func (s mysql) feed(ctx context.Context, m *Maker, database *backup.Database, na
 	if err != nil {
 		return err
 	}
-	c.stdin = r
+	c.stdin, c.patient = r, true
 	return m.run(ctx, c)
 }
 

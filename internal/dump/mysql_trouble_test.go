@@ -113,6 +113,9 @@ func (s *mysqlTest) testRights(t *testing.T) {
 	fails("insufficient privileges", "GRANT SELECT ON mysql.proc")
 	all := *database
 	all.Names = []string{"all"}
+	_, err := s.maker.Parts(t.Context(), []backup.Database{all})
+	mustFail(t, err, backup.Permanent, "may not see every database", "ON *.*")
+	s.SQL(t, "", "GRANT SHOW DATABASES ON *.* TO reader@'%'")
 	parts, err := s.maker.Parts(t.Context(), []backup.Database{all})
 	if err != nil {
 		t.Fatal(explained(err))

@@ -48,9 +48,9 @@ func (s postgresql) parts(ctx context.Context, m *Maker, database *backup.Databa
 	return append(parts, part), nil
 }
 
-// databases are those that can be connected to and are no templates, in the order of their bytes.
+// databases are those that can be connected to and are not the templates of a new server, in the order of their bytes.
 func (s postgresql) databases(ctx context.Context, m *Maker, database *backup.Database) ([]string, error) {
-	out, err := s.ask(ctx, m, database, "postgres", "SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate")
+	out, err := s.ask(ctx, m, database, "postgres", "SELECT datname FROM pg_database WHERE datallowconn AND datname NOT IN ('template0', 'template1')")
 	names := strings.Split(strings.TrimSuffix(out, "\x00"), "\x00")
 	slices.Sort(names)
 	return names, err
@@ -111,30 +111,40 @@ func (s postgresql) dump(ctx context.Context, m *Maker, part Part, w io.Writer) 
 	if part.Kind == backup.ServerWide {
 		program, args = "pg_dumpall", []string{"--globals-only", "--dbname=" + conninfo("postgres")}
 	} else {
-		args = s.dumpArgs(part)
+		args = s.dumpArgs(m, part)
 	}
 	c, err := s.client(ctx, m, part.Database, program, args)
 	if err != nil {
 		return pgFailure("dump", err)
 	}
-	c.stdout = w
-	return pgFailure("dump", m.run(ctx, c))
+	made := &counter{to: w}
+	c.stdout = made
+	if err := m.run(ctx, c); err != nil {
+		return pgFailure("dump", err)
+	}
+	if made.n == 0 {
+		return &backup.Failure{Op: "dump", Code: -1, Class: backup.Permanent, Message: program + " ended well and wrote nothing", Hint: "look at `program` and `options` of the database"}
+	}
+	return nil
 }
 
 // dumpTree writes a dump in the directory format into an empty folder.
 func (s postgresql) dumpTree(ctx context.Context, m *Maker, part Part, into *os.File) error {
-	c, err := s.client(ctx, m, part.Database, "pg_dump", s.dumpArgs(part))
+	c, err := s.client(ctx, m, part.Database, "pg_dump", s.dumpArgs(m, part))
 	if err != nil {
 		return pgFailure("dump", err)
 	}
-	c.folder, c.named = into, "--file="
+	c.folder, c.named, c.patient = into, "--file=", true
 	return pgFailure("dump", m.run(ctx, c))
 }
 
-func (postgresql) dumpArgs(part Part) []string {
+func (postgresql) dumpArgs(m *Maker, part Part) []string {
 	args := []string{"--format=" + part.Format}
 	if part.Format == "custom" || part.Format == backup.DirectoryFormat {
 		args = append(args, "--compress=0")
+	}
+	if lockWait := m.Stall / 2; lockWait > 0 { // else nobody would know what it waits for
+		args = append(args, fmt.Sprintf("--lock-wait-timeout=%d", lockWait.Milliseconds()))
 	}
 	return append(append(args, part.Database.Options...), "--dbname="+conninfo(part.Name))
 }

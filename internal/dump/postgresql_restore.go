@@ -1,9 +1,7 @@
 package dump
 
 import (
-	"cmp"
 	"context"
-	"crypto/rand"
 	"fmt"
 	"io"
 	"os"
@@ -33,61 +31,16 @@ func (s postgresql) holds(ctx context.Context, m *Maker, target Target) (string,
 	return "", nil
 }
 
-// restore fills a new database beside the one that is there, in one transaction, and lets it take the name only when it is whole.
 func (s postgresql) restore(ctx context.Context, m *Maker, dump backup.DatabaseDump, target Target, r io.Reader) error {
 	if dump.Kind == backup.ServerWide {
 		return pgFailure("restore-database", s.restoreGlobals(ctx, m, target.Database, r))
 	}
-	return s.replace(ctx, m, dump, target, func(c *client) { c.stdin = r })
+	return s.replace(ctx, m, dump, target, func(c *client) { c.stdin, c.patient = r, true })
 }
 
 // restoreTree restores a dump in the directory format.
 func (s postgresql) restoreTree(ctx context.Context, m *Maker, dump backup.DatabaseDump, target Target, from *os.File) error {
-	return s.replace(ctx, m, dump, target, func(c *client) { c.folder = from })
-}
-
-func (s postgresql) replace(ctx context.Context, m *Maker, dump backup.DatabaseDump, target Target, feed func(*client)) error {
-	name := cmp.Or(target.Name, dump.Name)
-	scratch := "borgcron-restore-" + strings.ToLower(rand.Text()[:10])
-	from := "postgres" // nobody may be connected to what is dropped
-	if name == from {
-		from = "template1"
-	}
-	command := func(ctx context.Context, statements ...string) error {
-		for _, statement := range statements {
-			if _, err := s.ask(ctx, m, target.Database, from, statement); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	there, err := s.databases(ctx, m, target.Database)
-	if err != nil {
-		return pgFailure("restore-database", err)
-	}
-	create := "CREATE DATABASE " + pgName(scratch) + " TEMPLATE template0"
-	if slices.Contains(there, name) { // as it was
-		alike, err := s.ask(ctx, m, target.Database, "postgres", "SELECT ' ENCODING ' || quote_literal(pg_encoding_to_char(encoding)) || ' LC_COLLATE ' || quote_literal(datcollate)"+
-			" || ' LC_CTYPE ' || quote_literal(datctype) FROM pg_database WHERE datname = "+pgLiteral(name))
-		if err != nil {
-			return pgFailure("restore-database", err)
-		}
-		create += strings.TrimRight(alike, "\x00")
-	}
-	if err := command(ctx, create); err != nil {
-		return pgFailure("restore-database", err)
-	}
-	err = s.fill(ctx, m, dump, target.Database, scratch, feed)
-	if err == nil && slices.Contains(there, name) {
-		err = command(ctx, "DROP DATABASE "+pgName(name)+" WITH (FORCE)")
-	}
-	if err == nil {
-		err = command(ctx, "ALTER DATABASE "+pgName(scratch)+" RENAME TO "+pgName(name))
-	}
-	if err != nil {
-		_ = command(context.WithoutCancel(ctx), "DROP DATABASE IF EXISTS "+pgName(scratch)) // the failure is what matters
-	}
-	return pgFailure("restore-database", err)
+	return s.replace(ctx, m, dump, target, func(c *client) { c.folder, c.patient = from, true })
 }
 
 // fill restores into an empty database. Both programs end at the first error, and then leave nothing.
@@ -112,7 +65,7 @@ func (s postgresql) restoreGlobals(ctx context.Context, m *Maker, database *back
 		return err
 	}
 	var wrong []string
-	c.stdin, c.stdout = r, io.Discard
+	c.stdin, c.stdout, c.patient = r, io.Discard, true
 	c.line = func(line []byte) {
 		if text := string(line); strings.Contains(text, "ERROR:") && !strings.HasSuffix(text, "already exists") {
 			wrong = append(wrong, text)

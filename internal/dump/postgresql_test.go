@@ -71,6 +71,7 @@ func TestPostgreSQL(t *testing.T) {
 	})
 	t.Run("consistent", func(t *testing.T) { pgConsistent(t, server, maker) })
 	t.Run("identity", func(t *testing.T) { pgIdentity(t, server, maker) })
+	t.Run("replace", func(t *testing.T) { pgReplace(t, server, maker) })
 	t.Run("cut off", func(t *testing.T) { pgCut(t, server, maker) })
 	t.Run("trouble", func(t *testing.T) { pgTroubles(t, server, maker) })
 }
@@ -89,7 +90,7 @@ func pgRoundTrip(t *testing.T, server *dbtest.PostgresServer, maker *Maker, form
 	entry.Format = format
 	before := server.SQL(t, "plain", pgSum)
 	for _, name := range names {
-		part := Part{backup.DatabaseDump{Kind: backup.OneDatabase, Type: "postgresql", Name: name, Format: format}, entry}
+		part := Part{DatabaseDump: backup.DatabaseDump{Kind: backup.OneDatabase, Type: "postgresql", Name: name, Format: format}, Database: entry}
 		text := pgDump(t, maker, part)
 		server.SQL(t, name, "DROP TABLE t")
 		target := Target{Database: entry, Name: name, Replace: true}
@@ -114,7 +115,7 @@ func pgCut(t *testing.T, server *dbtest.PostgresServer, maker *Maker) {
 	for _, format := range []string{"custom", "plain"} {
 		entry := pgEntry(server)
 		entry.Format = format
-		part := Part{backup.DatabaseDump{Kind: backup.OneDatabase, Type: "postgresql", Name: "plain", Format: format}, entry}
+		part := Part{DatabaseDump: backup.DatabaseDump{Kind: backup.OneDatabase, Type: "postgresql", Name: "plain", Format: format}, Database: entry}
 		text := pgDump(t, maker, part)
 		before := server.SQL(t, "plain", pgSum)
 		broken := io.MultiReader(bytes.NewReader(text[:len(text)/2]), failing{lost})
@@ -153,7 +154,7 @@ func pgConsistent(t *testing.T, server *dbtest.PostgresServer, maker *Maker) {
 			}
 		}
 	}()
-	part := Part{backup.DatabaseDump{Kind: backup.OneDatabase, Type: "postgresql", Name: "bank", Format: "custom"}, pgEntry(server)}
+	part := Part{DatabaseDump: backup.DatabaseDump{Kind: backup.OneDatabase, Type: "postgresql", Name: "bank", Format: "custom"}, Database: pgEntry(server)}
 	for range 5 {
 		text := pgDump(t, maker, part)
 		if err := maker.Restore(t.Context(), part.DatabaseDump, Target{Database: part.Database, Name: "copy", Replace: true}, bytes.NewReader(text)); err != nil {
@@ -223,7 +224,7 @@ func pgTroubles(t *testing.T, server *dbtest.PostgresServer, maker *Maker) {
 func pgTree(t *testing.T, server *dbtest.PostgresServer, maker *Maker) {
 	entry := pgEntry(server)
 	entry.Format, entry.Options = backup.DirectoryFormat, []string{"--jobs=2"}
-	part := Part{backup.DatabaseDump{Kind: backup.OneDatabase, Type: "postgresql", Server: "here", Name: "plain", Format: backup.DirectoryFormat}, entry}
+	part := Part{DatabaseDump: backup.DatabaseDump{Kind: backup.OneDatabase, Type: "postgresql", Server: "here", Name: "plain", Format: backup.DirectoryFormat}, Database: entry}
 	folder := Folder{Dir: t.TempDir(), Keep: 1}
 	path := filepath.Join(folder.Dir, "here", "plain.dir")
 	before := server.SQL(t, "plain", pgSum)

@@ -182,7 +182,7 @@ func wholeSQLite(t *testing.T, content []byte) (last int) {
 
 func sqlitePart(path string) Part {
 	database := &backup.Database{Type: "sqlite", Path: path}
-	return Part{backup.DatabaseDump{Kind: backup.OneDatabase, Type: "sqlite", Server: "sqlite", Name: path, Format: "sqlite"}, database}
+	return Part{DatabaseDump: backup.DatabaseDump{Kind: backup.OneDatabase, Type: "sqlite", Server: "sqlite", Name: path, Format: "sqlite"}, Database: database}
 }
 
 // state is all that is in a folder: names, owners, modes, content.

@@ -52,7 +52,7 @@ func (p *Planner) lookAtParent(dir string) (place, error) {
 	case !there:
 		here.state = absent
 	case kind(stat) == unix.S_IFDIR:
-		here.device = uint64(stat.Dev)
+		here.device = uint64(stat.Dev) //nolint:unconvert // elsewhere it has another type
 	case kind(stat) == unix.S_IFLNK:
 		here.state, here.why = blocked, "it is a symbolic link, and nothing is written through one"
 	default:
@@ -70,7 +70,7 @@ func (p *Planner) root() (place, error) {
 			return here, err
 		}
 		if there {
-			here.device = uint64(stat.Dev)
+			here.device = uint64(stat.Dev) //nolint:unconvert // elsewhere it has another type
 			return here, nil
 		}
 		if dir == filepath.Dir(dir) {
@@ -94,9 +94,7 @@ func lstat(name string) (stat unix.Stat_t, there bool, err error) {
 	return stat, true, nil
 }
 
-func kind(stat unix.Stat_t) uint32 { return uint32(stat.Mode) & unix.S_IFMT }
-
-// kinds are the types of the file system's for those of an archive.
-var kinds = map[byte]uint32{
-	'-': unix.S_IFREG, 'h': unix.S_IFREG, 'd': unix.S_IFDIR, 'l': unix.S_IFLNK, 'p': unix.S_IFIFO, 'b': unix.S_IFBLK, 'c': unix.S_IFCHR,
+// kind is the type in a file's mode.
+func kind(stat unix.Stat_t) uint32 {
+	return uint32(stat.Mode) & unix.S_IFMT //nolint:unconvert // elsewhere it has another type
 }

@@ -218,6 +218,16 @@ func TestHardLinksAreContinuedTogether(t *testing.T) {
 	}
 }
 
+// A file that was there before is not written anew because a link to it in the archive is missing.
+func TestHardLinksOfWhatIsProtected(t *testing.T) {
+	dir := target(t, "a mine")
+	planner := &restore.Planner{Dir: dir, Existing: restore.Skip, Former: former("a")}
+	_, made := plan(t, planner, archive("a 4", "b = a"))
+	if !slices.Equal(made.Write, []string{"b"}) || !slices.Equal(made.Leave, []string{"a"}) {
+		t.Errorf("%+v", made)
+	}
+}
+
 func TestRoom(t *testing.T) {
 	dir := target(t, "a/old "+strings.Repeat("x", 1<<20))
 	_, made := plan(t, &restore.Planner{Dir: dir, Existing: restore.Overwrite}, archive("a/", "a/old 1048576", "a/new 1000"))

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"borgcron/internal/backup"
+	"borgcron/internal/retry"
 )
 
 // dump makes the archive of the databases' dumps, before that of the files: if a database is not in, that is known as
@@ -130,7 +132,7 @@ func whole(report backup.Report) error {
 
 // judgeDumps makes the outcome of dumps that were made: something was left out, or one shrank.
 func (r *row) judgeDumps(call backup.Call, result *backup.StepResult) {
-	if breaches := r.job.Guard.JudgeDumps(result.Report.Dumps, r.last.Dumps.Sizes); len(breaches) > 0 {
+	if breaches := r.job.Guard.JudgeDumps(r.job.Databases, result.Report.Dumps, r.last.Dumps.Sizes); len(breaches) > 0 {
 		result.Breached, result.Outcome = true, backup.Warned
 		result.Problem = "guard: " + strings.Join(breaches, "; ") + "; if that is right: borgcron ack " + r.job.Name
 		call.Warn(backup.Warning{Kind: backup.Guarded, Message: strings.Join(breaches, "; ")})
@@ -164,8 +166,17 @@ func (s *session) spool(ctx context.Context) {
 	for _, row := range rows {
 		row.tell(ctx, backup.Event{Kind: backup.StepStarted, Step: &result})
 	}
-	dumps, err := s.Databases.Spool(ctx, s.job)
-	result.Report.Dumps = dumps
+	policy := retry.Policy{Retries: s.job.Retry.Retries, Wait: s.job.Retry.Wait, Backoff: s.job.Retry.Backoff, MaxWait: s.job.Retry.MaxWait}
+	err := retry.Do(ctx, policy, func(ctx context.Context, attempt int) (err error) {
+		result.Attempts = attempt
+		result.Report.Dumps, err = s.Databases.Spool(ctx, s.job)
+		return err
+	}, func(attempt int, err error, wait time.Duration) {
+		for _, row := range rows {
+			one := result
+			row.attemptFailed(ctx, &one, attempt, err, wait)
+		}
+	})
 	for i, row := range rows {
 		one := result
 		if row.judge(ctx, &one, err); err == nil {
