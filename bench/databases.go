@@ -184,7 +184,7 @@ func (c *contender) besides() (bytes int64) {
 	_ = filepath.WalkDir(c.home, func(path string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
-			return nil // gone meanwhile
+			return nil //nolint:nilerr // gone meanwhile
 		case path == c.home+"/repository" || path == c.home+"/.cache":
 			return fs.SkipDir
 		}

@@ -196,7 +196,7 @@ func (v *drill) extract(ctx context.Context, archive string, items []backup.Item
 	if err != nil {
 		return failure(fmt.Sprintf("open the private folder: %v", err), "")
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }()
 	for _, item := range items {
 		if ctx.Err() != nil {
 			return failure("the drill was ended", "")
@@ -216,5 +216,5 @@ func freeOf(dir string) int64 {
 	if err := unix.Statfs(dir, &stat); err != nil || stat.Blocks == 0 {
 		return 1 << 62
 	}
-	return int64(min(uint64(stat.Bavail)*uint64(stat.Bsize), 1<<62)) //nolint:unconvert // the types differ between systems
+	return int64(min(uint64(stat.Bavail)*uint64(max(0, stat.Bsize)), 1<<62)) //nolint:gosec,unconvert // the types differ between systems
 }

@@ -32,7 +32,7 @@ func (v *drill) dumps(ctx context.Context) error {
 		return err
 	}
 	var contents backup.Contents
-	if err := json.Unmarshal(text.kept, &contents); err != nil || contents.Version != 1 {
+	if known := json.Unmarshal(text.kept, &contents) == nil && contents.Version == 1; !known {
 		v.findings.Damaged = append(v.findings.Damaged, fmt.Sprintf("the contents of the archive of dumps %s cannot be understood", archive.Name))
 		return nil
 	}

@@ -154,7 +154,7 @@ func (m *Maker) RestoreTree(ctx context.Context, dump backup.DatabaseDump, targe
 	if err != nil {
 		return fmt.Errorf("open the dump: %w", err)
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }()
 	folder, err := root.Open(".")
 	if err != nil {
 		return fmt.Errorf("open the dump: %w", err)

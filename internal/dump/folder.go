@@ -95,7 +95,7 @@ func (m *Maker) tryFile(ctx context.Context, part Part, root *dumpRoot) (size in
 func (m *Maker) fits(ctx context.Context, part Part, file *dumpFile) error {
 	want, err := m.Estimate(ctx, part)
 	if err != nil {
-		return nil // the dump itself says best what is wrong
+		return nil //nolint:nilerr // the dump itself says best what is wrong
 	}
 	if free, known := freeFor(file.temp); known && want > free {
 		return &backup.Failure{Op: "dump", Code: -1, Class: backup.Permanent, Err: syscall.ENOSPC, Hint: "make room there, or dump to another folder",

@@ -65,7 +65,7 @@ func (f *dumpFile) settle() (size int64, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("open the dump: %w", err)
 	}
-	defer inside.Close()
+	defer func() { _ = inside.Close() }()
 	held, err := f.temp.Stat()
 	if opened, errOpened := inside.Stat("."); err != nil || errOpened != nil || !os.SameFile(held, opened) {
 		return 0, refuse("see who may write to the folder above", "the dump was exchanged while it was made")

@@ -77,7 +77,7 @@ func (s mysql) seesAll(ctx context.Context, m *Maker, database *backup.Database)
 }
 
 // globalRead are rights on everything by which a user sees all databases.
-var globalRead = regexp.MustCompile("^GRANT (?:.*, ?)?(?:ALL PRIVILEGES|SELECT|SHOW DATABASES)(?:,.*)? ON \\*\\.\\* TO ")
+var globalRead = regexp.MustCompile(`^GRANT (?:.*, ?)?(?:ALL PRIVILEGES|SELECT|SHOW DATABASES)(?:,.*)? ON \*\.\* TO `)
 
 // schemas are all databases that the user may see, in the order of their bytes.
 func (s mysql) schemas(ctx context.Context, m *Maker, database *backup.Database) ([]string, error) {

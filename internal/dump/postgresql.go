@@ -107,11 +107,9 @@ func conninfo(name string) string {
 // dump writes a dump that borg can find the same parts in again: pg_dump's own compression would hide them, and borg compresses
 // anyway.
 func (s postgresql) dump(ctx context.Context, m *Maker, part Part, w io.Writer) error {
-	program, args := "pg_dump", []string{}
+	program, args := "pg_dump", s.dumpArgs(m, part)
 	if part.Kind == backup.ServerWide {
 		program, args = "pg_dumpall", []string{"--globals-only", "--dbname=" + conninfo("postgres")}
-	} else {
-		args = s.dumpArgs(m, part)
 	}
 	c, err := s.client(ctx, m, part.Database, program, args)
 	if err != nil {

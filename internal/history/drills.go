@@ -56,7 +56,7 @@ func (s *Store) NoteReadBack(ctx context.Context, t backup.Target, paths []strin
 		if err != nil {
 			return err
 		}
-		defer insert.Close()
+		defer func() { _ = insert.Close() }()
 		for _, path := range paths {
 			hash := keyOf(path)
 			if _, err := insert.ExecContext(ctx, job, key, hash[:], now.UnixMicro()); err != nil {
