@@ -45,7 +45,7 @@ func TestInterval(t *testing.T) {
 func TestReport(t *testing.T) {
 	docs := t.TempDir()
 	page := filepath.Join(docs, "benchmarks.md")
-	prose := "before\n<!-- a -->\nold\n<!-- end -->\n<!-- b -->\n\n<!-- end -->\n<!-- c -->\n\n<!-- end -->\n<!-- d -->\n\n<!-- end -->\n<!-- l -->\n\n<!-- end -->\n<!-- s -->\n\n<!-- end -->\n<!-- t -->\n\n<!-- end -->\n<!-- h -->\n\n<!-- end -->\n<!-- k -->\n\n<!-- end -->\n<!-- p -->\n\n<!-- end -->\n<!-- q -->\n\n<!-- end -->\n<!-- v -->\n\n<!-- end -->\n<!-- f -->\n\n<!-- end -->\nafter\n"
+	prose := "before\n<!-- a -->\nold\n<!-- end -->\n<!-- b -->\n\n<!-- end -->\n<!-- c -->\n\n<!-- end -->\n<!-- d -->\n\n<!-- end -->\n<!-- l -->\n\n<!-- end -->\n<!-- s -->\n\n<!-- end -->\n<!-- t -->\n\n<!-- end -->\n<!-- h -->\n\n<!-- end -->\n<!-- k -->\n\n<!-- end -->\n<!-- p -->\n\n<!-- end -->\n<!-- q -->\n\n<!-- end -->\n<!-- v -->\n\n<!-- end -->\n<!-- e -->\n\n<!-- end -->\n<!-- f -->\n\n<!-- end -->\nafter\n"
 	if err := os.WriteFile(page, []byte(prose), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -11,9 +11,12 @@ import (
 // DumpsName is the template of the names of archives of dumps.
 const DumpsName = "{hostname}-{job}.dumps-{now}"
 
-// ContentsPath is the last file of an archive of dumps, and a file in a spool: what is in it, as JSON of type Contents. An archive
-// of dumps without it is not complete.
+// ContentsPath is the last file of an archive of dumps: what is in it, as JSON of type Contents. An archive without it is
+// not complete.
 const ContentsPath = "contents.json"
+
+// SpoolContents is the file in a spool that says what the job has there: several jobs may share one.
+func SpoolContents(job string) string { return job + "." + ContentsPath }
 
 // Contents says what an archive of dumps holds.
 type Contents struct {
@@ -125,7 +128,7 @@ func (l *Last) endDumps(job *Job, result StepResult, ok bool) {
 		return
 	}
 	d.Held, d.Breach, d.Sizes = "", nil, sizes
-	if job.OnlyDumps() {
+	if job.OnlyDumps() && result.Report.Archive != nil { // else all were left out, and there is nothing to go back to
 		l.Held, l.Breach = "", nil
 		l.succeeded(result)
 	}

@@ -75,6 +75,7 @@ type restoring struct {
 	call     backup.Call
 	archive  backup.Archive
 	base     string // the folder of the dumps in the archive: that of a spool, with a slash behind it, or ""
+	listed   string // the file there that says which dumps there are
 	contents backup.Contents
 	maker    databases
 	options  restoreDatabaseOptions
@@ -117,7 +118,9 @@ func restoreDatabase(ctx context.Context, env *environment, name string, names [
 func (r *restoring) lookUp(ctx context.Context, call backup.Call) error {
 	r.call = call
 	match := r.call.Job.DumpsMatch()
+	r.listed = backup.ContentsPath
 	if r.call.Job.Spooled() {
+		r.listed = backup.SpoolContents(r.call.Job.Name)
 		match, r.base = r.call.Job.Prune.Match, strings.TrimPrefix(r.call.Job.Spool, "/")+"/"
 	}
 	archives, err := r.parts.client.Archives(ctx, r.call, match)

@@ -91,9 +91,15 @@ func (r *restoring) target(d backup.DatabaseDump) (dump.Target, error) {
 			return target, exitError{exitFailed, err}
 		}
 	case strings.HasPrefix(to, "/") && d.Type == "postgresql":
-		database.Host, database.Port = to, 0
+		database.Host, database.Port, database.Container = to, 0, ""
+		if folder, port, found := strings.Cut(to, "/.s.PGSQL."); found { // the socket itself
+			database.Host = folder
+			if database.Port, err = strconv.Atoi(port); err != nil {
+				return target, usage("--to %s: give the folder of the socket, or DIR/.s.PGSQL.PORT", to)
+			}
+		}
 	case strings.HasPrefix(to, "/"):
-		database.Socket, database.Host, database.Port = to, "", 0
+		database.Socket, database.Host, database.Port, database.Container = to, "", 0, ""
 	case to != "":
 		return target, setServer(database, to)
 	}
@@ -122,17 +128,23 @@ func setServer(database *backup.Database, to string) error {
 // entry is a copy of the job's entry that the dump came from, which knows how to log in. If the configuration has
 // changed since, one of the same type serves where --to says where to go.
 func (r *restoring) entry(d backup.DatabaseDump) (*backup.Database, error) {
-	var same *backup.Database
+	var same, server *backup.Database
 	for i := range r.call.Job.Databases {
 		database := r.call.Job.Databases[i]
 		if database.Server() == d.Server && (d.Type != "sqlite" || filepath.Clean(database.Path) == d.Name) {
-			return &database, nil
+			if database.All() || d.Type == "sqlite" || slices.Contains(database.Names, d.Name) {
+				return &database, nil
+			}
+			server = &database // of others there, which may log in as another user
+			continue
 		}
 		if database.Type == d.Type && same == nil {
 			same = &database
 		}
 	}
 	switch {
+	case server != nil:
+		return server, nil
 	case d.Type == "sqlite":
 		return &backup.Database{Type: "sqlite"}, nil
 	case same != nil && r.options.to != "":
@@ -148,7 +160,7 @@ const maxContents = 64 << 20
 // readContents reads which dumps the archive holds.
 func (r *restoring) readContents(ctx context.Context) (contents backup.Contents, err error) {
 	var text bytes.Buffer
-	if err := r.parts.client.Extract(ctx, r.call, r.archive.Name, r.base+backup.ContentsPath, &bounded{to: &text, left: maxContents}); err != nil {
+	if err := r.parts.client.Extract(ctx, r.call, r.archive.Name, r.base+r.listed, &bounded{to: &text, left: maxContents}); err != nil {
 		return contents, err
 	}
 	if err := json.Unmarshal(text.Bytes(), &contents); err != nil || contents.Version != 1 {

@@ -78,19 +78,34 @@ func refuseDumpOption(given string, database backup.Database) string {
 		kind = "mysql"
 	}
 	name, _, _ := strings.Cut(given, "=")
-	for _, option := range dumpOptions[kind] {
-		for _, refused := range strings.Fields(option.names) {
-			short := len(refused) == 2
-			switch {
-			case name != refused && (!short || !strings.HasPrefix(name, refused)):
-			case option.key != "":
-				return fmt.Sprintf("must not have %s: say it with `%s`", refused, option.key)
-			default:
-				return fmt.Sprintf("must not have %s: the dump would not be what a restore takes it for", refused)
+	for _, same := range []func(name, refused string) bool{sameOption, joinedOption} {
+		for _, option := range dumpOptions[kind] {
+			for _, refused := range strings.Fields(option.names) {
+				switch {
+				case !same(name, refused):
+				case option.key != "":
+					return fmt.Sprintf("must not have %s: say it with `%s`", refused, option.key)
+				default:
+					return fmt.Sprintf("must not have %s: the dump would not be what a restore takes it for", refused)
+				}
 			}
 		}
 	}
 	return ""
+}
+
+// sameOption tells whether an option is the refused one. Long ones may be cut short, short ones have their value behind them.
+func sameOption(name, refused string) bool {
+	if strings.HasPrefix(name, "--") {
+		return len(name) > 3 && strings.HasPrefix(refused, name)
+	}
+	return len(refused) == 2 && strings.HasPrefix(name, refused)
+}
+
+// joinedOption tells whether a group of short options may have the refused one among them. What is meant otherwise can be said by its
+// long name.
+func joinedOption(name, refused string) bool {
+	return len(refused) == 2 && strings.HasPrefix(name, "-") && !strings.HasPrefix(name, "--") && strings.Contains(name[1:], refused[1:])
 }
 
 // sameDump tells whether two entries surely dump one database.

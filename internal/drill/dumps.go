@@ -19,8 +19,9 @@ const (
 // drill reads each to its end.
 func (v *drill) dumps(ctx context.Context) error {
 	job, base := v.call.Job, ""
-	match := job.DumpsMatch()
+	match, listed := job.DumpsMatch(), backup.ContentsPath
 	if job.Spooled() {
+		listed = backup.SpoolContents(job.Name)
 		match, base = job.Prune.Match, strings.TrimPrefix(job.Spool, "/")+"/"
 	}
 	archive, err := v.newest(ctx, match)
@@ -28,7 +29,7 @@ func (v *drill) dumps(ctx context.Context) error {
 		return err
 	}
 	text := &head{most: maxContents}
-	if err := v.Archives.Stream(ctx, v.call, archive.Name, base+backup.ContentsPath, text); err != nil && !text.enough {
+	if err := v.Archives.Stream(ctx, v.call, archive.Name, base+listed, text); err != nil && !text.enough {
 		return err
 	}
 	var contents backup.Contents

@@ -66,7 +66,7 @@ func (m *Maker) run(ctx context.Context, c client) error {
 		inherited = append(inherited, c.folder)
 		args = append(slices.Clone(args), c.named+inheritedPath(2+len(inherited)))
 	}
-	command := process.Command{Args: args, Env: env, Dir: "/", Stdout: c.stdout, Line: c.line, User: who, Stall: m.Stall, ExtraFiles: inherited, Mortal: syscall.SIGKILL}
+	command := process.Command{Args: args, Env: env, Dir: "/", Stdout: c.stdout, Whole: true, Line: c.line, User: who, Stall: m.Stall, ExtraFiles: inherited, Mortal: syscall.SIGKILL}
 	name, stdin := c.program, c.stdin
 	if c.database.Container != "" {
 		name, command.Args, stdin = contained(c)

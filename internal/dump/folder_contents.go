@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -25,15 +24,16 @@ func (f Folder) Note(ctx context.Context, job string, written []Written) error {
 	}
 	defer root.close()
 	contents := backup.Contents{Version: 1, Job: job}
-	before := root.noted()
+	before := root.noted(job)
 	for _, one := range written {
 		if one.Failure == nil {
 			contents.Dumps = append(contents.Dumps, one.DatabaseDump)
 			continue
 		}
-		i := slices.IndexFunc(before.Dumps, func(former backup.DatabaseDump) bool { return former.Path() == one.Path() })
-		if i >= 0 {
-			contents.Dumps = append(contents.Dumps, before.Dumps[i])
+		for _, former := range before.Dumps {
+			if former.Path() == one.Path() || one.unknown != nil && former.Server == one.Server {
+				contents.Dumps = append(contents.Dumps, former)
+			}
 		}
 	}
 	if err := root.note(ctx, contents); err != nil {
@@ -43,8 +43,8 @@ func (f Folder) Note(ctx context.Context, job string, written []Written) error {
 }
 
 // noted is what was noted before; nothing if that cannot be read.
-func (r *dumpRoot) noted() (contents backup.Contents) {
-	file, err := r.OpenFile(backup.ContentsPath, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+func (r *dumpRoot) noted(job string) (contents backup.Contents) {
+	file, err := r.OpenFile(backup.SpoolContents(job), os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return contents
 	}
@@ -63,7 +63,7 @@ func (r *dumpRoot) note(ctx context.Context, contents backup.Contents) error {
 	}
 	here := *r
 	here.keep = 0
-	file, err := here.begin(ctx, backup.ContentsPath, false)
+	file, err := here.begin(ctx, backup.SpoolContents(contents.Job), false)
 	if err != nil {
 		return err
 	}

@@ -50,7 +50,7 @@ func (s postgresql) parts(ctx context.Context, m *Maker, database *backup.Databa
 
 // databases are those that can be connected to and are not the templates of a new server, in the order of their bytes.
 func (s postgresql) databases(ctx context.Context, m *Maker, database *backup.Database) ([]string, error) {
-	out, err := s.ask(ctx, m, database, "postgres", "SELECT datname FROM pg_database WHERE datallowconn AND datname NOT IN ('template0', 'template1')")
+	out, err := s.ask(ctx, m, database, "postgres", "SELECT datname FROM pg_database WHERE datallowconn AND datname NOT IN ('template0', 'template1') AND datname NOT LIKE 'borgcron-restore-%'")
 	names := strings.Split(strings.TrimSuffix(out, "\x00"), "\x00")
 	slices.Sort(names)
 	return names, err

@@ -21,6 +21,10 @@ func (s postgresql) holds(ctx context.Context, m *Maker, target Target) (string,
 			WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)' AND c.relkind IN ('r', 'v', 'm', 'S', 'f', 'p'))
 		+ (SELECT count(*) FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname NOT IN ('pg_catalog', 'information_schema')
 			AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e'))
+		+ (SELECT count(*) FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE t.typtype IN ('e', 'd', 'r') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+			AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.objid = t.oid AND d.deptype = 'e'))
+		+ (SELECT count(*) FROM pg_namespace WHERE nspname NOT IN ('public', 'information_schema') AND nspname !~ '^pg_')
+		+ (SELECT count(*) FROM pg_extension WHERE extname <> 'plpgsql')
 		+ (SELECT count(*) FROM pg_largeobject_metadata)`)
 	if err != nil {
 		return "", pgFailure("restore-database", err)
@@ -55,7 +59,13 @@ func (s postgresql) fill(ctx context.Context, m *Maker, dump backup.DatabaseDump
 	}
 	c.stdout = io.Discard
 	feed(&c)
-	return m.run(ctx, c)
+	if err := m.run(ctx, c); err != nil || c.stdin == nil {
+		return err
+	}
+	if _, err := io.Copy(io.Discard, c.stdin); err != nil { // pg_restore needs no end, but without one the dump may not be whole
+		return fmt.Errorf("read the dump: %w", err)
+	}
+	return nil
 }
 
 // restoreGlobals carries the statements out one by one: that a role is there already is no error, anything else is.

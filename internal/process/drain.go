@@ -48,8 +48,8 @@ func (d *drain) start() {
 }
 
 // finish waits, after the program has ended, until everything has been taken. When nothing is left in the pipe, and nothing
-// more comes, a process that was left behind may still hold it open: that is not waited for.
-func (d *drain) finish() {
+// more comes, a process that was left behind may still hold it open: that is not waited for, unless only the whole counts.
+func (d *drain) finish(whole bool) {
 	taken := int64(-1)
 	for {
 		select {
@@ -58,7 +58,7 @@ func (d *drain) finish() {
 		case <-time.After(outputDelay):
 		}
 		now := (*output)(d.to).count.Load()
-		if !d.busy.Load() && now == taken {
+		if !whole && !d.busy.Load() && now == taken {
 			_ = d.read.Close()
 			<-d.done
 			return

@@ -22,6 +22,7 @@ type Command struct {
 	Dir        string
 	Stdin      *os.File          // nil: /dev/null
 	Stdout     io.Writer         // nil: discarded
+	Whole      bool              // the output counts only to its end: what a left-behind process may still write is waited for
 	Line       func(line []byte) // each line of stderr without its end, cut to MaxLine; valid during the call only
 	ExtraFiles []*os.File        // descriptors 3, 4, ... of the program
 	Interrupt  time.Duration     // grace after SIGINT to the program before SIGTERM to its group; 0: begin with SIGTERM
@@ -57,7 +58,7 @@ func Run(ctx context.Context, c Command) error {
 	go func() {
 		r.waited = r.cmd.Wait()
 		if r.drain != nil {
-			r.drain.finish()
+			r.drain.finish(r.c.Whole)
 		}
 		close(r.done)
 	}()
