@@ -24,7 +24,7 @@ func (b *bench) restoring() {
 	out := filepath.Join(w.dir, "out")
 	note := machine()
 	var stat syscall.Statfs_t
-	if err := syscall.Statfs(memoryDisk, &stat); err == nil && int64(stat.Bavail)*stat.Bsize > restoreRoom {
+	if err := syscall.Statfs(memoryDisk, &stat); err == nil && int64(stat.Bavail)*stat.Bsize > restoreRoom { //nolint:gosec // no disk is so large
 		out, note = must(os.MkdirTemp(memoryDisk, "borgcron-bench-")), "restored into memory; "+note
 		defer func() { check(os.RemoveAll(out)) }()
 	}
