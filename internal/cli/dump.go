@@ -34,7 +34,7 @@ func newDumpCommand(env *environment) *cobra.Command {
 written under a temporary name and takes the place of the former one when it is complete: one that fails leaves that as
 it is, and the exit code is 2.
 
-The folder gets the mode 0700, the files 0600. As root they belong to --owner, or else to the owner of the folder, from
+A folder that is made gets the mode 0700, the files 0600. As root they belong to --owner, or else to the owner of the folder, from
 before the first byte: a privileged user can dump what only the backup's user may read afterwards. The folder is --to, else
 SQL_BACKUP_DESTINATION, else the job's spool.
 

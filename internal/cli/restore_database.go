@@ -146,7 +146,7 @@ func (r *restoring) choose(names []string) ([]piece, error) {
 					return nil, exitError{exitFailed, fmt.Errorf("%s is not in the archive %s: %s", dump.Name, r.archive.Name, dump.Left)}
 				}
 				if found[name]++; found[name] > 1 {
-					return nil, usage("there are several %s in this archive: say which, such as %s", name, dump.Server+"/"+dump.Name)
+					return nil, usage("there are several %s in this archive: say which, such as %s", name, dump.Path())
 				}
 				wanted = true
 			}

@@ -11,6 +11,7 @@ import (
 
 	"borgcron/internal/backup"
 	"borgcron/internal/dbtest"
+	"borgcron/internal/process"
 )
 
 // What takes a database's place has its owner, rights, limit, settings and comment. That somebody is connected, to the old one or to the
@@ -70,5 +71,29 @@ func pgReplace(t *testing.T, server *dbtest.PostgresServer, maker *Maker) {
 	}
 	if left := server.SQL(t, "postgres", "SELECT datname FROM pg_database WHERE datname LIKE 'borgcron-%'"); left != "" {
 		t.Errorf("left: %s", left)
+	}
+}
+
+// What the programs say, and what helps.
+func TestPostgreSQLHints(t *testing.T) {
+	for said, want := range map[string]string{
+		`ERROR:  extension "postgis" is not available` + "\n" + `DETAIL:  Could not open extension control file "/usr/share/postgis.control": No such file or directory.`: "install the package",
+		"pg_restore: error: unsupported version (1.16) in file header":                          "newer pg_dump",
+		`ERROR:  unrecognized configuration parameter "transaction_timeout"`:                    "newer server",
+		"ERROR:  permission denied to create database":                                          "CREATEDB",
+		`ERROR:  database "shop" is being accessed by other users`:                              "end their sessions",
+		`psql: error: connection to server on socket "/x/.s" failed: No such file or directory`: "is the server running",
+		"pg_dump: error: could not write to output file: No space left on device":               "another folder",
+		`ERROR:  could not extend file "base/1": No space left on device`:                       "the server has no space left",
+		"pg_dump: error: aborting because of server version mismatch":                           "`program`",
+		`psql: error: FATAL:  role "app" does not exist`:                                        "globals",
+	} {
+		failure := backup.AsFailure("", pgFailure("dump", &process.ExitError{Program: "psql", Code: 1, Tail: strings.Split(said, "\n")}))
+		if !strings.Contains(failure.Hint, want) {
+			t.Errorf("%s: %s", said, failure.Hint)
+		}
+		if transient := failure.Class == backup.Transient; transient != strings.Contains(said, "connection to server") {
+			t.Errorf("%s: transient %v", said, transient)
+		}
 	}
 }
