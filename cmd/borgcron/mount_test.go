@@ -150,7 +150,7 @@ func TestUmountOfWhatIsUsed(t *testing.T) {
 // In the foreground a signal unmounts; so does umount.
 func TestMountInForeground(t *testing.T) {
 	t.Parallel()
-	eachBorg(t, func(t *testing.T, borg string) {
+	oneBorg(t, func(t *testing.T, borg string) {
 		needFUSE(t, borg)
 		s := newMountSite(t, borg)
 		for name, end := range map[string]func(b *started){
@@ -208,7 +208,7 @@ func TestMountOfABorgThatDied(t *testing.T) {
 // A borg that cannot mount says so, and what it lacks is named.
 func TestMountWithABorgThatCannot(t *testing.T) {
 	t.Parallel()
-	eachBorg(t, func(t *testing.T, borg string) {
+	oneBorg(t, func(t *testing.T, borg string) {
 		if device, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0); err != nil {
 			missing(t, "no FUSE: "+err.Error())
 		} else {
@@ -226,7 +226,7 @@ func TestMountWithABorgThatCannot(t *testing.T) {
 
 // A mount of a repository on a server keeps the lock as well: of this machine, and borg's on the server.
 func TestMountFromServer(t *testing.T) {
-	eachBorg(t, func(t *testing.T, borg string) {
+	oneBorg(t, func(t *testing.T, borg string) {
 		needFUSE(t, borg)
 		s, _ := newRemoteSite(t, borg, strings.Replace(mountConfig, `location: "${WORK}/repo",`,
 			`location: "${LOCATION}", remote_path: "${BORG}", ssh: {identity: "${IDENTITY}", known_hosts: "${KNOWN_HOSTS}"},`, 1))

@@ -78,7 +78,7 @@ func TestRecover(t *testing.T) {
 }
 
 func TestRecoverFromServer(t *testing.T) {
-	eachBorg(t, func(t *testing.T, borg string) {
+	oneBorg(t, func(t *testing.T, borg string) {
 		s, _ := newRemoteSite(t, borg, strings.Replace(recoverConfig, `location: "${WORK}/repo",`,
 			`location: "${LOCATION}", remote_path: "${BORG}", ssh: {identity: "${IDENTITY}", known_hosts: "${KNOWN_HOSTS}"},`, 1))
 		variable := func(name string) string {
@@ -202,7 +202,7 @@ func TestRecoverFailures(t *testing.T) {
 // With the key in a file the exported copy opens the repository.
 func TestRecoverWithAKeyFile(t *testing.T) {
 	t.Parallel()
-	eachBorg(t, func(t *testing.T, borg string) {
+	oneBorg(t, func(t *testing.T, borg string) {
 		s := newSite(t, borg, strings.Replace(recoverConfig, "passphrase:", "encryption: keyfile-blake2, passphrase:", 1))
 		l := loseMachine(t, s, s.path("repo"), []string{"key", "export", "home", "--to", s.path("usb.key")})
 		if output, code := l.recover("--borg", borg); code != 2 || !strings.Contains(output, "name your copy with --key FILE") {

@@ -45,7 +45,7 @@ func (s *site) journals() int {
 func TestRestoreGoesOn(t *testing.T) {
 	t.Parallel()
 	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
-		eachBorg(t, func(t *testing.T, borg string) {
+		oneBorg(t, func(t *testing.T, borg string) {
 			s := newSite(t, borg, restoreConfig)
 			s.write(300, 300<<10)
 			for i := range 100 {
@@ -154,7 +154,7 @@ func TestRestoreGoesOnAndProtects(t *testing.T) {
 // On a full disk it ends at once, names what is incomplete, and goes on when there is room.
 func TestRestoreOntoAFullDisk(t *testing.T) {
 	t.Parallel()
-	eachBorg(t, func(t *testing.T, borg string) {
+	oneBorg(t, func(t *testing.T, borg string) {
 		s := newSite(t, borg, restoreConfig)
 		s.write(60, 100<<10)
 		disk := s.smallDisk("disk", "size=8m")
@@ -182,7 +182,7 @@ func TestRestoreOntoAFullDisk(t *testing.T) {
 // What cannot be restored is named, and the rest is.
 func TestRestoreNamesWhatItCannot(t *testing.T) {
 	t.Parallel()
-	eachBorg(t, func(t *testing.T, borg string) {
+	oneBorg(t, func(t *testing.T, borg string) {
 		s := newSite(t, borg, restoreConfig)
 		s.write(3, 100)
 		check(t, os.Mkdir(s.path("data", "folder"), 0o755))
@@ -207,7 +207,7 @@ func TestRestoreNamesWhatItCannot(t *testing.T) {
 // While a restore is going on nobody prunes its archive: neither a run here, which waits for the local lock, nor a borg elsewhere.
 func TestRestoreHoldsItsArchive(t *testing.T) {
 	t.Parallel()
-	eachBorg(t, func(t *testing.T, borg string) {
+	oneBorg(t, func(t *testing.T, borg string) {
 		s := newSite(t, borg, strings.Replace(restoreConfig, "keep_all", "{last: 1}", 1))
 		s.write(400, 300<<10)
 		s.must("init")

@@ -190,7 +190,7 @@ func TestRestoreIsAsItWas(t *testing.T) {
 // The same from a server.
 func TestRestoreFromServer(t *testing.T) {
 	t.Parallel()
-	eachBorg(t, func(t *testing.T, borg string) {
+	oneBorg(t, func(t *testing.T, borg string) {
 		s, _ := newRemoteSite(t, borg, farRestoreConfig)
 		s.restoresAll()
 	})
@@ -241,7 +241,7 @@ func TestRestoreAsUser(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root can be another user as well; the other tests are a user's then")
 	}
-	eachBorg(t, func(t *testing.T, borg string) {
+	oneBorg(t, func(t *testing.T, borg string) {
 		s := newSite(t, borg, restoreConfig)
 		oddTree(t, s.path("data"))
 		for path := s.home; path != "/tmp" && path != "/"; path = filepath.Dir(path) {
@@ -301,7 +301,7 @@ func TestRestoreOnTerminal(t *testing.T) {
 	if err != nil {
 		missing(t, "no tmux; make setup gets one")
 	}
-	eachBorg(t, func(t *testing.T, borg string) {
+	oneBorg(t, func(t *testing.T, borg string) {
 		s := newSite(t, borg, strings.Replace(restoreConfig, "bootstrap: false,", "bootstrap: false, compression: none,", 1))
 		s.write(200, 2<<20)
 		s.must("init")

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -35,6 +37,23 @@ func (a answer) listItems() {
 		at += ".000000"
 		for _, field := range []string{mode, "me", "users", size, at, at, "''", "'" + path + "'"} {
 			fmt.Print(field, "\x00")
+		}
+	}
+}
+
+// extract writes files below the folder in which it is, or prints them, whatever it was asked for.
+func (a answer) extract(args []string) {
+	for _, one := range a.all("gives") {
+		path, text, _ := strings.Cut(one, ",")
+		if slices.Contains(args, "--stdout") {
+			fmt.Print(text)
+			continue
+		}
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			panic(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			panic(err)
 		}
 	}
 }

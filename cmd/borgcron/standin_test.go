@@ -32,6 +32,7 @@ const standInVersion = "1.4.99"
 //	archive=NAME@TIME  list: an archive of the repository, oldest first
 //	item=MODE,SIZE,TIME,PATH  items, the list of an archive: one of its items
 //	differs=JSON     diff: a line of its answer
+//	gives=PATH,TEXT  extract: a file that it writes, or of which it prints the content
 func standInBorg(args []string) int {
 	home := os.Getenv("HOME")
 	if len(args) == 1 && args[0] == "--version" {
@@ -45,7 +46,7 @@ func standInBorg(args []string) int {
 }
 
 func commandOf(args []string) string {
-	commands := []string{"create", "prune", "compact", "check", "info", "list", "diff", "init", "key"}
+	commands := []string{"create", "prune", "compact", "check", "info", "list", "diff", "extract", "init", "key"}
 	for _, arg := range args {
 		for _, command := range commands {
 			if arg == "list" && archiveOf(args) != "" {
@@ -187,6 +188,8 @@ func (a answer) succeed(command string, args []string) {
 		a.listArchives()
 	case "items":
 		a.listItems()
+	case "extract":
+		a.extract(args)
 	case "diff":
 		for _, line := range a.all("differs") {
 			fmt.Println(line)

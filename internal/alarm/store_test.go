@@ -64,7 +64,7 @@ func TestLifeOfAnAlarm(t *testing.T) {
 	}
 	must(t, s.Repaired(repository))
 	must(t, s.Raise(repository, backup.Alarm{Since: now.Add(time.Hour), Problem: "an index\nis wrong", Job: "etc", Repository: "nas", Run: "r2", Step: backup.Create}))
-	want = backup.Alarm{Since: now, Problem: "an index is wrong", Job: "etc", Repository: "nas", Run: "r2", Step: backup.Create, Repaired: true, Findings: 2}
+	want = backup.Alarm{Since: now, Problem: "an index is wrong", Job: "etc", Repository: "nas", Run: "r2", Step: backup.Create, Repaired: true, Findings: 2, Mixed: true}
 	if diff := cmp.Diff(&want, standing(t, s)); diff != "" {
 		t.Errorf("raised again, -want +got:\n%s", diff)
 	}

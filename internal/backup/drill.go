@@ -155,11 +155,17 @@ func some(texts []string) string {
 // MissingRoots are the sources of the job of which an archive has nothing. It is told of each of the archive's paths by Saw.
 type MissingRoots struct{ left []string }
 
-// NewMissingRoots begins with all sources that have to be there.
+// NewMissingRoots begins with all sources that have to be there, also those that are patterns ("R PATH").
 func NewMissingRoots(job *Job) *MissingRoots {
 	m := &MissingRoots{}
+	add := func(root string) { m.left = append(m.left, strings.Trim(path.Clean(root), "/")) }
 	for _, source := range job.Sources {
-		m.left = append(m.left, strings.Trim(source, "/"))
+		add(source)
+	}
+	for _, pattern := range job.Patterns {
+		if root, ok := strings.CutPrefix(strings.TrimSpace(pattern), "R "); ok {
+			add(strings.TrimSpace(root))
+		}
 	}
 	return m
 }

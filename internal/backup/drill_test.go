@@ -3,6 +3,7 @@ package backup
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -133,11 +134,13 @@ func TestFindings(t *testing.T) {
 }
 
 func TestMissingRoots(t *testing.T) {
-	m := NewMissingRoots(&Job{Sources: []string{"/home", "/srv/data/", "/etc/fstab", "/", "/home2"}})
-	for _, path := range []string{"home/a", "srv/data", "etc/fstab"} {
+	m := NewMissingRoots(&Job{
+		Sources: []string{"/home", "/srv//data/", "/etc/fstab", "/", "/home2"}, OptionalSources: []string{"/mnt"}, Patterns: []string{"R /opt", "R /lost", "- /lost/x"},
+	})
+	for _, path := range []string{"home/a", "srv/data", "etc/fstab", "opt/x"} {
 		m.Saw(path)
 	}
-	if got := m.All(); len(got) != 1 || got[0] != "/home2" {
+	if got := m.All(); !slices.Equal(got, []string{"/home2", "/lost"}) {
 		t.Errorf("missing: %v", got)
 	}
 }

@@ -109,6 +109,11 @@ func (l *Last) End(job *Job, result StepResult) {
 		if ok && result.Attempts > 0 {
 			l.endCheck(result)
 		}
+	case Verify:
+		drill, alarm := result.Report.Drill, l.Shared.Alarm
+		if result.Outcome == Succeeded && drill != nil && drill.Full && alarm != nil && alarm.EndsWithDrill(job.Name) {
+			l.Shared.Alarm = nil
+		}
 	}
 }
 
@@ -123,6 +128,7 @@ func (l *Last) EndRun(run Run) {
 		l.FailedEnded = run.Ended
 	case made != nil && (made.Outcome == Succeeded || made.Outcome == Warned):
 		l.Failures = 0
+	case run.tended() && (made == nil || made.Outcome == Skipped): // none was wanted
 	case run.Outcome == Failed:
 		l.Failures++
 		l.FailedEnded = run.Ended

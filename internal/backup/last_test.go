@@ -131,7 +131,9 @@ func TestLastEndRun(t *testing.T) {
 		{backup.Run{Outcome: backup.Failed}, 2}, // before borg was started
 		{backup.Run{Outcome: backup.Skipped}, 2},
 		{backup.Run{Outcome: backup.Interrupted, Steps: create(backup.Interrupted)}, 2}, // still due
-		{backup.Run{Outcome: backup.Failed, Steps: create(backup.Succeeded)}, 0},        // a later step failed
+		{backup.Run{Outcome: backup.Failed, Steps: append(create(backup.Skipped), backup.StepResult{Step: backup.Verify, Outcome: backup.Failed})}, 2},  // by itself
+		{backup.Run{Outcome: backup.Failed, Steps: append(create(backup.Skipped), backup.StepResult{Step: backup.Verify, Outcome: backup.Skipped})}, 3}, // ended before
+		{backup.Run{Outcome: backup.Failed, Steps: create(backup.Succeeded)}, 0},                                                                        // a later step failed
 	} {
 		step.run.Ended = end
 		last.EndRun(step.run)
@@ -173,9 +175,30 @@ func TestEndWithAlarm(t *testing.T) {
 	last.End(&backup.Job{Name: "home"}, backup.StepResult{
 		Step: backup.Check, Outcome: backup.Failed, Attempts: 1, Alarm: true, Problem: "check: damage", Ended: first.Add(time.Hour),
 	})
-	want := &backup.Alarm{Since: first, Problem: "check: damage", Job: "home", Step: backup.Verify, Repaired: true, Findings: 2}
+	want := &backup.Alarm{Since: first, Problem: "check: damage", Job: "home", Step: backup.Verify, Repaired: true, Findings: 2, Mixed: true}
 	if diff := cmp.Diff(want, last.Shared.Alarm); diff != "" {
 		t.Errorf("alarm (-want +got):\n%s", diff)
+	}
+}
+
+// A full drill that finds nothing ends what its like has found; a smaller one, a warning, or another step does not.
+func TestEndOfAlarmByDrill(t *testing.T) {
+	drill := func(full bool) backup.Report { return backup.Report{Drill: &backup.Drill{Full: full}} }
+	for name, test := range map[string]struct {
+		result backup.StepResult
+		ends   bool
+	}{
+		"full":           {backup.StepResult{Step: backup.Verify, Attempts: 1, Report: drill(true)}, true},
+		"not full":       {backup.StepResult{Step: backup.Verify, Attempts: 1, Report: drill(false)}, false},
+		"source differs": {backup.StepResult{Step: backup.Verify, Attempts: 1, Report: drill(true), Outcome: backup.Warned}, false},
+		"failed":         {backup.StepResult{Step: backup.Verify, Attempts: 1, Report: drill(true), Outcome: backup.Failed}, false},
+		"not begun":      {backup.StepResult{Step: backup.Verify, Outcome: backup.Skipped}, false},
+	} {
+		last := backup.Last{Shared: backup.Shared{Alarm: &backup.Alarm{Job: "home", Step: backup.Verify, Problem: "lost"}}}
+		last.End(&backup.Job{Name: "home"}, test.result)
+		if (last.Shared.Alarm == nil) != test.ends {
+			t.Errorf("%s: %+v", name, last.Shared.Alarm)
+		}
 	}
 }
 

@@ -1,6 +1,9 @@
 package backup
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Run is one job on one repository, from its start to its end: a row of the history.
 type Run struct {
@@ -62,6 +65,13 @@ func (r *Run) Archived() *StepResult {
 		return dump
 	}
 	return create
+}
+
+// tended tells whether the run came to one of the steps that follow the archive.
+func (r *Run) tended() bool {
+	return slices.ContainsFunc(r.Steps, func(result StepResult) bool {
+		return result.Outcome.Ran() && slices.Contains([]Step{Check, Verify, Prune, PruneDumps, Compact}, result.Step)
+	})
 }
 
 // Attempts returns how often the step that was tried most was tried.

@@ -24,6 +24,7 @@ type Extraction struct {
 	Entries []string // entries alone, without what is below a folder. Any number
 	Exclude []string // entries that are left out all the same, again without what is below them
 	DryRun  bool     // read all and write nothing
+	Bare    bool     // contents, modes and times alone: no ACLs, attributes, or flags, of which one makes a file that nobody can remove
 }
 
 // DiskFull is the ID of the failure of an extraction that found no room. The file that it was at is incomplete.
@@ -61,6 +62,9 @@ func (c *Client) ExtractTree(ctx context.Context, call backup.Call, archive stri
 		o := options{"--sparse"}
 		o.flag("dry-run", e.DryRun)
 		o.flag("list", call.Progress != nil)
+		for _, what := range []string{"noacls", "noflags", "noxattrs"} {
+			o.flag(what, e.Bare)
+		}
 		report, err := c.run(ctx, call, task{
 			command: "extract", archive: archive, options: append(o, batch...), dir: e.Dir, list: x.listed,
 			stall: call.Job.Timeout.Stall, mortal: syscall.SIGTERM,

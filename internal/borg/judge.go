@@ -3,6 +3,9 @@ package borg
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -104,6 +107,8 @@ func (r *record) fatal(code int) *backup.Failure {
 		known, ok = findText(last.Text + r.trace)
 	}
 	switch {
+	case !ok && r.segmentLost(last.Text+r.trace):
+		failure.Class, failure.Hint = backup.Alarming, hintAlarm
 	case ok:
 		failure.Class, failure.Hint, failure.Lost = known.Class, known.Hint, known.Lost
 	case r.usage != "":
@@ -116,6 +121,22 @@ func (r *record) fatal(code int) *backup.Failure {
 		failure.ID = known.ID
 	}
 	return failure
+}
+
+// lostSegment is what Python says when borg wants to read a file of the repository that is not there.
+var lostSegment = regexp.MustCompile(`FileNotFoundError: \[Errno 2\] No such file or directory: '[^'\n]*/data/\d+/\d+'`)
+
+// segmentLost tells whether borg, which was only to read, missed a part of the repository. That of one on a disk that was taken away
+// meanwhile is no loss.
+func (r *record) segmentLost(text string) bool {
+	if r.task.command != "extract" && r.task.command != "list" || !lostSegment.MatchString(text) {
+		return false
+	}
+	if !r.call.Repository.IsLocal() {
+		return true
+	}
+	_, err := os.Stat(filepath.Join(r.call.Repository.Key(), "config"))
+	return err == nil
 }
 
 // decisive returns the error that tells most: the last one with an id that we know, else with any, else

@@ -40,9 +40,11 @@ func (a drillArchives) Items(ctx context.Context, call backup.Call, archive back
 	return a.env.items(ctx, a.parts, call, archive)
 }
 
-func (a drillArchives) Extract(ctx context.Context, call backup.Call, archive, dir string, paths []string) (backup.Report, error) {
-	call.Warn = nil // what they mean is judged afterwards
-	return a.client.ExtractTree(ctx, call, archive, borg.Extraction{Dir: dir, Entries: paths})
+// Extract hears of all warnings, of which a report keeps the first only. What they mean is judged afterwards.
+func (a drillArchives) Extract(ctx context.Context, call backup.Call, archive, dir string, paths []string) (warnings []backup.Warning, err error) {
+	call.Warn = func(warning backup.Warning) { warnings = append(warnings, warning) }
+	_, err = a.client.ExtractTree(ctx, call, archive, borg.Extraction{Dir: dir, Entries: paths, Bare: true})
+	return warnings, err
 }
 
 func (a drillArchives) Stream(ctx context.Context, call backup.Call, archive, path string, w io.Writer) error {

@@ -32,6 +32,7 @@ type eventLine struct {
 	Wait       *float64         `json:"wait,omitempty"` // seconds
 	Holder     string           `json:"holder,omitempty"`
 	Progress   *backup.Progress `json:"progress,omitempty"`
+	Drill      *backup.Drill    `json:"drill,omitempty"`
 	Notes      []string         `json:"notes,omitempty"`
 }
 
@@ -47,7 +48,7 @@ func (p eventPrinter) Observe(_ context.Context, event backup.Event) error {
 	case backup.StepStarted:
 		line.Reason = event.Step.Reason
 	case backup.StepEnded:
-		line.Outcome, line.Problem = event.Step.Outcome.String(), event.Step.Problem
+		line.Outcome, line.Problem, line.Drill = event.Step.Outcome.String(), event.Step.Problem, event.Step.Report.Drill
 	case backup.AttemptFailed:
 		attempt := event.Attempt
 		wait := attempt.Wait.Seconds()

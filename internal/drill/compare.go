@@ -2,14 +2,13 @@ package drill
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
-	"strings"
 	"syscall"
 	"time"
 
@@ -18,40 +17,58 @@ import (
 	"borgcron/internal/backup"
 )
 
-// damaged are borg's words for a file of which chunks are lost, or were replaced by zeros when the repository was repaired.
-var damaged = regexp.MustCompile(`(?i)damaged|all-zero|missing chunk|size inconsistency|integrity`)
-
-// judge looks at a file that was brought back.
-func (v *drill) judge(root *os.Root, item backup.Item, warnings []backup.Warning) {
-	said := about(item.Path, warnings)
-	name := backup.CleanLine(item.Path, 200)
+// judge looks at a file that was brought back, and about which borg said something or nothing.
+func (v *drill) judge(ctx context.Context, root *os.Root, item backup.Item, said string) {
 	info, err := root.Lstat(item.Path)
 	switch {
 	case damaged.MatchString(said):
-		v.findings.Damaged = append(v.findings.Damaged, name+": "+said)
+		v.damage(item.Path, said)
 		return
 	case err != nil || !info.Mode().IsRegular() || info.Size() != item.Size:
 		if said != "" { // a name that this file system cannot hold, for instance
-			v.findings.Failed = append(v.findings.Failed, name+": "+said)
+			v.fail(item.Path, said)
 		} else {
-			v.findings.Damaged = append(v.findings.Damaged, name+": "+notWhole(item, info, err))
+			v.damage(item.Path, notWhole(item, info, err))
 		}
 		return
 	}
+	restored, err := root.Open(item.Path)
+	if err != nil {
+		v.fail(item.Path, err.Error())
+		return
+	}
+	defer restored.Close()
+	live := v.openLive(item, info.ModTime(), 0)
+	defer func() { _ = live.Close() }()
+	with := &comparer{live: live, ended: ctx.Err}
+	if _, err := io.CopyBuffer(with, struct{ io.Reader }{restored}, make([]byte, 256<<10)); err != nil {
+		v.fail(item.Path, err.Error())
+		return
+	}
+	v.cameBack(item, with)
+}
+
+// cameBack counts a file that came back whole, and notes whether it is what lies on the disk.
+func (v *drill) cameBack(item backup.Item, with *comparer) {
 	v.drill.Files++
 	v.drill.Size += item.Size
 	v.read = append(v.read, item.Path)
-	equal, comparable, err := compare(root, item, info, filepath.Join("/", v.Root, item.Path))
-	switch {
-	case err != nil: // of the file that was brought back
-		v.findings.Failed = append(v.findings.Failed, fmt.Sprintf("%s: %v", name, err))
-	case comparable && !equal:
+	if with.failed || !with.live.still() {
+		return
+	}
+	v.drill.Compared++
+	if with.differs {
 		v.findings.Differ = append(v.findings.Differ, item.Path)
 		v.drill.Differ++
-		fallthrough
-	case comparable:
-		v.drill.Compared++
 	}
+}
+
+func (v *drill) damage(path, why string) {
+	v.findings.Damaged = append(v.findings.Damaged, backup.CleanLine(path, 200)+": "+why)
+}
+
+func (v *drill) fail(path, why string) {
+	v.findings.Failed = append(v.findings.Failed, backup.CleanLine(path, 200)+": "+why)
 }
 
 func notWhole(item backup.Item, info fs.FileInfo, err error) string {
@@ -61,82 +78,94 @@ func notWhole(item backup.Item, info fs.FileInfo, err error) string {
 	return fmt.Sprintf("it has %d bytes, the archive lists %d", info.Size(), item.Size)
 }
 
-// about is what borg said of a path, "" for nothing.
-func about(path string, warnings []backup.Warning) string {
-	for _, warning := range warnings {
-		if warning.Path == path || warning.Path == backup.CleanLine(path, 1<<20) || warning.Path == "" && strings.Contains(warning.Message, path) {
-			return backup.CleanLine(warning.Message, 200)
-		}
-	}
-	return ""
+// liveFile is a file on the disk that looks as it did when it was backed up; nil is one that does not, or is gone.
+type liveFile struct {
+	*os.File
+	before unix.Stat_t
 }
 
-// compare compares a file that was brought back with the live one, if that is unchanged since: same size, same mtime to the nanosecond and
-// same ctime as far as borg tells it, and nobody changes it meanwhile. An error is one of reading what was brought back.
-func compare(root *os.Root, item backup.Item, back fs.FileInfo, path string) (equal, comparable bool, err error) {
-	live, err := openLive(path)
-	if err != nil {
-		return false, false, nil //nolint:nilerr // gone, or not ours to read: nothing to compare
-	}
-	defer live.Close()
-	before, ok := unchanged(live, item, back)
-	if !ok {
-		return false, false, nil
-	}
-	restored, err := root.Open(item.Path)
-	if err != nil {
-		return false, false, err
-	}
-	defer restored.Close()
-	equal, err = same(restored, live)
-	if err != nil {
-		var of *sourceError
-		if errors.As(err, &of) {
-			return false, false, nil
-		}
-		return false, false, err
-	}
-	after, ok := unchanged(live, item, back)
-	return equal, ok && after.Mtim == before.Mtim && after.Ctim == before.Ctim, nil
-}
-
-// openLive opens a file of the owner's, without waiting and if possible without leaving a trace. No link is followed.
-func openLive(path string) (*os.File, error) {
-	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|noAccessTime, 0)
+// openLive opens the file on the disk if it is unchanged since, by its metadata: the size, the mtime, which is known but for some
+// inaccuracy, and the ctime as far as borg tells it. If possible that leaves no trace. No link is followed.
+func (v *drill) openLive(item backup.Item, mtime time.Time, inaccuracy time.Duration) *liveFile {
+	path := filepath.Join("/", v.Root, item.Path)
+	const flags = os.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK
+	file, err := os.OpenFile(path, flags|noAccessTime, 0)
 	if errors.Is(err, syscall.EPERM) { // not ours
-		file, err = os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+		file, err = os.OpenFile(path, flags, 0)
 	}
-	return file, err
+	if err != nil {
+		return nil
+	}
+	live := &liveFile{File: file}
+	if err := unix.Fstat(int(file.Fd()), &live.before); err != nil || !v.unchanged(&live.before, item, mtime, inaccuracy) {
+		_ = file.Close()
+		return nil
+	}
+	return live
 }
 
-// unchanged tells whether the live file is what was backed up, by its metadata.
-func unchanged(live *os.File, item backup.Item, back fs.FileInfo) (stat unix.Stat_t, ok bool) {
-	if err := unix.Fstat(int(live.Fd()), &stat); err != nil || stat.Mode&unix.S_IFMT != unix.S_IFREG || stat.Size != item.Size {
-		return stat, false
+// listed is how far from the truth a time may be that borg lists: it rounds.
+const listed = time.Microsecond
+
+func (v *drill) unchanged(stat *unix.Stat_t, item backup.Item, mtime time.Time, inaccuracy time.Duration) bool {
+	if stat.Mode&unix.S_IFMT != unix.S_IFREG || stat.Size != item.Size {
+		return false
 	}
-	mtime, ctime := time.Unix(stat.Mtim.Unix()), time.Unix(stat.Ctim.Unix())
-	return stat, mtime.Equal(back.ModTime()) && (item.Changed.IsZero() || ctime.Sub(item.Changed).Abs() <= time.Microsecond) // borg rounds
+	modified, changed := time.Unix(stat.Mtim.Unix()), time.Unix(stat.Ctim.Unix())
+	// A file that was changed while borg was at work may have been changed twice in one tick of the clock that dates changes, with
+	// borg's look in between. Some file systems only know whole seconds.
+	tick := 20 * time.Millisecond
+	if stat.Ctim.Nsec == 0 {
+		tick = 2 * time.Second
+	}
+	return modified.Sub(mtime).Abs() <= inaccuracy && changed.Sub(item.Changed).Abs() <= listed && changed.Add(tick).Before(v.begun)
 }
 
-// sourceError is an error of reading the live file.
-type sourceError struct{ error }
-
-// same compares two files to the end.
-func same(restored, live io.Reader) (bool, error) {
-	const size = 256 << 10
-	a, b := make([]byte, size), make([]byte, size)
-	for {
-		n, err := io.ReadFull(restored, a)
-		m, liveErr := io.ReadFull(live, b)
-		switch {
-		case err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
-			return false, err
-		case liveErr != nil && !errors.Is(liveErr, io.EOF) && !errors.Is(liveErr, io.ErrUnexpectedEOF):
-			return false, &sourceError{liveErr}
-		case !bytes.Equal(a[:n], b[:m]):
-			return false, nil
-		case err != nil:
-			return true, nil //nolint:nilerr // the end of both
-		}
+// still tells whether nobody has changed the file since it was opened.
+func (l *liveFile) still() bool {
+	if l == nil {
+		return false
 	}
+	var now unix.Stat_t
+	err := unix.Fstat(int(l.Fd()), &now)
+	return err == nil && now.Size == l.before.Size && now.Mtim == l.before.Mtim && now.Ctim == l.before.Ctim
+}
+
+// Close ends it, also if there is none.
+func (l *liveFile) Close() error {
+	if l == nil {
+		return nil
+	}
+	return l.File.Close()
+}
+
+// comparer takes what comes back of a file and compares it with the one on the disk, if there is one.
+type comparer struct {
+	live    *liveFile
+	ended   func() error // an error if no more is to be done
+	n       int64        // bytes that came
+	differs bool
+	failed  bool // the file on the disk cannot be read
+	buffer  []byte
+}
+
+// Write never fails but for the end of all.
+func (c *comparer) Write(p []byte) (int, error) {
+	if err := c.ended(); err != nil {
+		return 0, err
+	}
+	c.n += int64(len(p))
+	if c.live == nil || c.failed || c.differs {
+		return len(p), nil
+	}
+	if len(c.buffer) < len(p) {
+		c.buffer = make([]byte, len(p))
+	}
+	n, err := io.ReadFull(c.live, c.buffer[:len(p)])
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		c.failed = true
+	} else {
+		c.differs = !bytes.Equal(p, c.buffer[:n])
+	}
+	return len(p), nil
 }

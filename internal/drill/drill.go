@@ -22,8 +22,8 @@ type Archives interface {
 	List(ctx context.Context, call backup.Call, match string) ([]backup.Archive, error)
 	// Items returns all entries of an archive.
 	Items(ctx context.Context, call backup.Call, archive backup.Archive) (iter.Seq2[backup.Item, error], error)
-	// Extract writes entries of an archive below dir. The report has a warning for each that could not be written whole.
-	Extract(ctx context.Context, call backup.Call, archive, dir string, paths []string) (backup.Report, error)
+	// Extract writes the contents of files of an archive below dir, and returns all that borg had to say against it.
+	Extract(ctx context.Context, call backup.Call, archive, dir string, paths []string) ([]backup.Warning, error)
 	// Stream writes one file to w, and ends when w takes no more.
 	Stream(ctx context.Context, call backup.Call, archive, path string, w io.Writer) error
 }
@@ -44,6 +44,7 @@ type Driller struct {
 	Root     string                                        // below which the live files are; "" for /
 	Now      func() time.Time
 	Note     func(ctx context.Context, what string, err error) // hears of what does not spoil the drill
+	Free     func(dir string) int64                            // bytes that a folder has room for; nil: as the system says
 }
 
 // batch is how many files are extracted by one borg, which is started anew for each batch.
@@ -55,7 +56,8 @@ type drill struct {
 	call     backup.Call
 	drill    backup.Drill
 	findings backup.Findings
-	read     []string // paths that were read back
+	begun    time.Time // when the archive was
+	read     []string  // paths that were read back
 }
 
 // Verify reads files of the job's newest archive back, all of them if full is set, and the heads of its dumps. What the repository
@@ -109,7 +111,7 @@ func (v *drill) files(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	v.drill.Archive = archive.Name
+	v.drill.Archive, v.begun = archive.Name, archive.Time
 	items, err := v.Archives.Items(ctx, v.call, archive)
 	if err != nil {
 		return err
@@ -127,6 +129,7 @@ func (v *drill) files(ctx context.Context) error {
 	rule := v.call.Job.Verify
 	sampler := backup.NewSampler(rule, v.drill.Seed, v.Now(), read)
 	roots := backup.NewMissingRoots(v.call.Job)
+	defer func() { v.drill.Of = sampler.Of }()
 	var next []backup.Item // of a full drill
 	var size int64
 	for item, err := range items {
@@ -155,7 +158,7 @@ func (v *drill) files(ctx context.Context) error {
 			return err
 		}
 	}
-	v.drill.Of, v.drill.Recent = sampler.Of, sampler.Recent
+	v.drill.Recent = sampler.Recent
 	if v.drill.Full {
 		v.drill.Recent = v.drill.Files
 	}
@@ -175,7 +178,7 @@ func (v *drill) extract(ctx context.Context, archive string, items []backup.Item
 	}
 	dir, remove, err := v.Private()
 	if err != nil {
-		return failure(fmt.Sprintf("make a private folder: %v", err), "")
+		return failure(err.Error(), "")
 	}
 	defer remove()
 	var size int64
@@ -184,11 +187,15 @@ func (v *drill) extract(ctx context.Context, archive string, items []backup.Item
 		size += item.Size
 		paths = append(paths, item.Path)
 	}
-	if free := freeOf(dir); size > free {
+	free := v.free(dir)
+	if size > free && len(items) == 1 { // of a full drill: it may be larger than the disk has room for
+		return v.stream(ctx, archive, items[0])
+	}
+	if size > free {
 		return failure(fmt.Sprintf("the files to read back take %s, and %s are free in %s", humanize.IBytes(uint64(size)), humanize.IBytes(uint64(max(0, free))), filepath.Dir(dir)),
 			"make room there, or lower `verify.size`")
 	}
-	report, err := v.Archives.Extract(ctx, v.call, archive, dir, paths)
+	warnings, err := v.Archives.Extract(ctx, v.call, archive, dir, paths)
 	if err != nil {
 		return err
 	}
@@ -197,11 +204,31 @@ func (v *drill) extract(ctx context.Context, archive string, items []backup.Item
 		return failure(fmt.Sprintf("open the private folder: %v", err), "")
 	}
 	defer func() { _ = root.Close() }()
+	said := v.said(items, warnings)
 	for _, item := range items {
 		if ctx.Err() != nil {
 			return failure("the drill was ended", "")
 		}
-		v.judge(root, item, report.Warnings)
+		v.judge(ctx, root, item, said[item.Path])
+	}
+	return nil
+}
+
+// stream reads a file back without a place to put it. Its mtime is not known to the nanosecond then.
+func (v *drill) stream(ctx context.Context, archive string, item backup.Item) error {
+	live := v.openLive(item, item.ModTime, listed)
+	defer func() { _ = live.Close() }()
+	with := &comparer{live: live, ended: ctx.Err}
+	err := v.Archives.Stream(ctx, v.call, archive, item.Path, with)
+	switch {
+	case isDamage(err):
+		v.damage(item.Path, backup.CleanLine(err.Error(), 200))
+	case err != nil:
+		return err
+	case with.n != item.Size:
+		v.damage(item.Path, fmt.Sprintf("%d bytes came back, the archive lists %d", with.n, item.Size))
+	default:
+		v.cameBack(item, with)
 	}
 	return nil
 }
@@ -210,8 +237,11 @@ func failure(message, hint string) error {
 	return &backup.Failure{Op: string(backup.Verify), Code: -1, Class: backup.Permanent, Message: backup.CleanLine(message, 500), Hint: hint}
 }
 
-// freeOf is the free space where dir lies, in bytes; where that is not known there is no end to it.
-func freeOf(dir string) int64 {
+// free is the free space where dir lies, in bytes; where that is not known there is no end to it.
+func (d *Driller) free(dir string) int64 {
+	if d.Free != nil {
+		return d.Free(dir)
+	}
 	var stat unix.Statfs_t
 	if err := unix.Statfs(dir, &stat); err != nil || stat.Blocks == 0 {
 		return 1 << 62

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"borgcron/internal/backup"
 )
 
@@ -22,10 +24,15 @@ type archive struct {
 	content  map[string]string // by path; none: borg says that it was extracted, and it is not there
 	warnings []backup.Warning
 	asked    []string
+	begun    time.Time
+	damaged  string // a path of which chunks were replaced by zeros
+
+	trouble   error  // of each extraction
+	extracted func() // is called after an extraction
 }
 
 func (a *archive) List(context.Context, backup.Call, string) ([]backup.Archive, error) {
-	return []backup.Archive{{Name: "old", Time: time.Unix(1, 0)}, {Name: "new", Time: time.Unix(2, 0)}}, nil
+	return []backup.Archive{{Name: "old", Time: time.Unix(1, 0)}, {Name: "new", Time: a.begun}}, nil
 }
 
 func (a *archive) Items(_ context.Context, _ backup.Call, archive backup.Archive) (iter.Seq2[backup.Item, error], error) {
@@ -41,8 +48,14 @@ func (a *archive) Items(_ context.Context, _ backup.Call, archive backup.Archive
 	}, nil
 }
 
-func (a *archive) Extract(_ context.Context, _ backup.Call, _, dir string, paths []string) (backup.Report, error) {
+func (a *archive) Extract(_ context.Context, _ backup.Call, _, dir string, paths []string) ([]backup.Warning, error) {
 	a.asked = append(a.asked, paths...)
+	if a.trouble != nil {
+		return nil, a.trouble
+	}
+	if a.extracted != nil {
+		defer a.extracted()
+	}
 	for _, path := range paths {
 		content, there := a.content[path]
 		if !there {
@@ -50,10 +63,10 @@ func (a *archive) Extract(_ context.Context, _ backup.Call, _, dir string, paths
 		}
 		target := filepath.Join(dir, path)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(target), 0o700), os.WriteFile(target, []byte(content), 0o600), os.Chtimes(target, made, made)); err != nil {
-			return backup.Report{}, err
+			return nil, err
 		}
 	}
-	return backup.Report{Warnings: a.warnings}, nil
+	return a.warnings, nil
 }
 
 func (a *archive) Stream(_ context.Context, _ backup.Call, _, path string, w io.Writer) error {
@@ -61,8 +74,13 @@ func (a *archive) Stream(_ context.Context, _ backup.Call, _, path string, w io.
 	if !there {
 		return &backup.Failure{Op: "extract", Class: backup.Permanent, Message: path + " is not there"}
 	}
-	_, err := io.Copy(w, struct{ io.Reader }{strings.NewReader(content)})
-	return err
+	if _, err := io.Copy(w, struct{ io.Reader }{strings.NewReader(content)}); err != nil {
+		return err
+	}
+	if path == a.damaged {
+		return &backup.Failure{Op: "extract", Class: backup.Permanent, Message: path + ": File has damaged (all-zero) chunks. Try running borg check --repair."}
+	}
+	return nil
 }
 
 var made = time.Unix(1_790_000_000, 123_456_789)
@@ -71,13 +89,20 @@ var made = time.Unix(1_790_000_000, 123_456_789)
 func site(t *testing.T, live map[string]string) (*archive, *Driller, backup.Call) {
 	t.Helper()
 	root := t.TempDir()
-	a := &archive{content: map[string]string{}}
+	a := &archive{content: map[string]string{}, begun: time.Now().Add(time.Minute)}
 	for _, path := range slices.Sorted(mapKeys(live)) {
 		target := filepath.Join(root, path)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(target), 0o700), os.WriteFile(target, []byte(live[path]), 0o600), os.Chtimes(target, made, made)); err != nil {
 			t.Fatal(err)
 		}
-		a.items = append(a.items, backup.Item{Path: path, Mode: "-rw-------", Size: int64(len(live[path])), ModTime: made.Round(time.Microsecond)})
+		var stat unix.Stat_t
+		if err := unix.Stat(target, &stat); err != nil {
+			t.Fatal(err)
+		}
+		a.items = append(a.items, backup.Item{
+			Path: path, Mode: "-rw-------", Size: int64(len(live[path])), ModTime: made.Round(time.Microsecond),
+			Changed: time.Unix(stat.Ctim.Unix()).Round(time.Microsecond),
+		})
 		a.content[path] = live[path]
 	}
 	d := &Driller{
@@ -132,8 +157,17 @@ func TestVerdicts(t *testing.T) {
 		"not extracted": {func(_ *testing.T, a *archive, _ *Driller, _ backup.Call) { delete(a.content, "data/a") }, backup.Alarming, "not there", 0, 1, 1},
 		"too short":     {func(_ *testing.T, a *archive, _ *Driller, _ backup.Call) { a.content["data/a"] = "al" }, backup.Alarming, "it has 2 bytes, the archive lists 5", 0, 1, 1},
 		"zeros for a lost chunk": {func(_ *testing.T, a *archive, _ *Driller, _ backup.Call) {
-			a.warnings = []backup.Warning{{Kind: backup.Other, Message: "File data/a has damaged (all-zero) chunks. Try running borg check --repair."}}
+			a.warnings = []backup.Warning{{Kind: backup.Other, Path: "data/a", Message: "data/a: File has damaged (all-zero) chunks. Try running borg check --repair."}}
+		}, backup.Alarming, "data/a: data/a: File has damaged (all-zero)", 0, 1, 1},
+		"of which more is said": {func(_ *testing.T, a *archive, _ *Driller, _ backup.Call) {
+			a.warnings = []backup.Warning{
+				{Kind: backup.Other, Path: "data/a", Message: "data/a: File has damaged (all-zero) chunks."}, {Kind: backup.Other, Path: "data/a", Message: "data/a: [Errno 1] chown"},
+			}
 		}, backup.Alarming, "all-zero", 0, 1, 1},
+		"of who knows what": {func(_ *testing.T, a *archive, _ *Driller, _ backup.Call) {
+			a.warnings = []backup.Warning{{Kind: backup.Other, Message: "size inconsistency detected"}}
+		}, backup.Alarming, "borg says: size inconsistency", 0, 2, 2},
+		"changed when the archive was made": {func(_ *testing.T, a *archive, _ *Driller, _ backup.Call) { a.begun = time.Now().Add(-time.Minute) }, 0, "", 0, 2, 0},
 		"a name that cannot be here": {func(_ *testing.T, a *archive, _ *Driller, _ backup.Call) {
 			delete(a.content, "data/a")
 			a.warnings = []backup.Warning{{Kind: backup.Other, Path: "data/a", Message: "data/a: [Errno 36] File name too long"}}
@@ -168,14 +202,103 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
+// What borg says is known to be about a file, however the file is spelled.
+func TestSpelled(t *testing.T) {
+	for _, path := range []string{"data/n\xffot \xfe", "data/line\nbreak", "data/-dash", "data/\t tab", "data/\uFFFD", "data/a: b"} {
+		for name, says := range map[string]func(string) string{
+			"as it is": func(s string) string { return s }, "by question marks": func(s string) string { return strings.ToValidUTF8(s, "?") },
+			"by replacement characters": func(s string) string { return strings.ToValidUTF8(s, "\uFFFD") },
+		} {
+			a, d, call := site(t, map[string]string{path: "alpha", "data/b": "beta"})
+			said := backup.CleanLine(says(path), 4096)
+			a.warnings = []backup.Warning{{Kind: backup.Other, Path: said, Message: said + ": File has damaged (all-zero) chunks."}}
+			report, err := d.Verify(t.Context(), call, false, 7)
+			if err == nil || backup.AsFailure("", err).Class != backup.Alarming || strings.Contains(err.Error(), "borg says") || report.Drill.Files != 1 {
+				t.Errorf("%q %s: %v, %+v", path, name, err, report.Drill)
+			}
+		}
+	}
+}
+
 func TestNoSpace(t *testing.T) {
-	a, d, call := site(t, map[string]string{"data/a": "alpha"})
-	a.items[0].Size = 1 << 61
-	call.Job.Verify.Size = 1 << 62
+	_, d, call := site(t, map[string]string{"data/a": "alpha", "data/b": "beta"})
+	d.Free = func(string) int64 { return 6 }
 	_, err := d.Verify(t.Context(), call, false, 1)
 	if failure := backup.AsFailure("", err); failure == nil || failure.Class != backup.Permanent || !strings.Contains(failure.Hint, "verify.size") {
 		t.Error(err)
 	}
+}
+
+// A file for which there is no room is read all the same, and compared as it comes.
+func TestLargerThanTheDisk(t *testing.T) {
+	large := strings.Repeat("alpha", 100_000)
+	for name, test := range map[string]struct {
+		change  func(a *archive)
+		class   backup.Class
+		compare int64
+		differ  int64
+	}{
+		"whole":     {compare: 2},
+		"differs":   {func(a *archive) { a.content["data/a"] = strings.Replace(large, "p", "P", 1) }, 0, 2, 1},
+		"too short": {func(a *archive) { a.content["data/a"] = large[1:] }, backup.Alarming, 1, 0},
+		"zeros":     {func(a *archive) { a.damaged = "data/a" }, backup.Alarming, 1, 0},
+		"changed":   {func(a *archive) { a.items[0].ModTime = made.Add(2 * time.Microsecond) }, 0, 1, 0},
+	} {
+		a, d, call := site(t, map[string]string{"data/a": large, "data/b": "beta"})
+		d.Free = func(string) int64 { return 1000 }
+		call.Job.Verify.Size = 2000
+		if test.change != nil {
+			test.change(a)
+		}
+		report, err := d.Verify(t.Context(), call, true, 1)
+		if (err != nil) != (test.class != 0) || err != nil && backup.AsFailure("", err).Class != test.class {
+			t.Errorf("%s: %v", name, err)
+		}
+		if report.Drill.Compared != test.compare || report.Drill.Differ != test.differ || len(a.asked) != 1 {
+			t.Errorf("%s: %+v", name, report.Drill)
+		}
+	}
+}
+
+// A drill that is ended in a comparison ends.
+func TestEnded(t *testing.T) {
+	a, d, call := site(t, map[string]string{"data/a": "alpha", "data/b": "beta"})
+	ctx, cancel := context.WithCancel(t.Context())
+	a.extracted = cancel
+	report, err := d.Verify(ctx, call, false, 1)
+	if failure := backup.AsFailure("", err); failure.Class != backup.Permanent || !strings.Contains(failure.Message, "ended") || report.Drill.Files != 0 {
+		t.Errorf("%v, %+v", err, report.Drill)
+	}
+}
+
+// Trouble of the connection or the lock is passed on as it is, and nothing counts as read.
+func TestTrouble(t *testing.T) {
+	a, d, call := site(t, map[string]string{"data/a": "alpha"})
+	memory := &memory{}
+	d.Memory = memory
+	for _, class := range []backup.Class{backup.Transient, backup.Permanent, backup.Killed, backup.Unknown, backup.Alarming} {
+		a.trouble = &backup.Failure{Op: "extract", Class: class, Message: "Connection closed by remote host"}
+		_, err := d.Verify(t.Context(), call, false, 1)
+		if failure := backup.AsFailure("", err); failure.Class != class || len(memory.noted) > 0 {
+			t.Errorf("%v: %v, noted %v", class, err, memory.noted)
+		}
+	}
+	a.trouble = nil
+	if _, err := d.Verify(t.Context(), call, false, 1); err != nil || !slices.Equal(memory.noted, []string{"data/a"}) {
+		t.Errorf("%v, noted %v", err, memory.noted)
+	}
+}
+
+// memory notes what was read.
+type memory struct{ noted []string }
+
+func (m *memory) ReadBack(context.Context, backup.Target) (func(string) time.Time, error) {
+	return func(string) time.Time { return time.Time{} }, nil
+}
+
+func (m *memory) NoteReadBack(_ context.Context, _ backup.Target, paths []string, _ time.Time) error {
+	m.noted = append(m.noted, paths...)
+	return nil
 }
 
 // A full drill takes the files in parts that are no larger than a drill.
@@ -210,12 +333,16 @@ func TestDumps(t *testing.T) {
 		"well":      {dump: dump, names: "shop"},
 		"no dump":   {"\x00" + dump[1:], "shop", true, backup.Alarming},
 		"too short": {dump[:8000], "shop", false, backup.Alarming},
+		"zeros":     {dump, "shop", false, backup.Alarming},
 		"missing":   {dump, "other", true, backup.Permanent},
 		"left out":  {dump, "soft", true, backup.Permanent},
 	} {
 		a, d, call := site(t, map[string]string{"data/a": "alpha"})
 		call.Job.Databases = []backup.Database{{Type: "postgresql", Names: []string{test.names}}}
 		a.content["contents.json"], a.content["postgresql/shop.dump"] = string(text), test.dump
+		if name == "zeros" {
+			a.damaged = "postgresql/shop.dump"
+		}
 		for _, full := range []bool{false, true} {
 			report, err := d.Verify(t.Context(), call, full, 1)
 			if fails := test.class != 0 && (test.sampled || full); fails != (err != nil) || fails && backup.AsFailure("", err).Class != test.class || report.Drill.Dumps != 1 {

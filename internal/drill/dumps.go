@@ -56,11 +56,14 @@ func (v *drill) head(ctx context.Context, archive, base string, dump backup.Data
 		path += "/toc.dat"
 	}
 	read := &head{most: headBytes, whole: v.drill.Full}
-	if err := v.Archives.Stream(ctx, v.call, archive, path, read); err != nil && !read.enough {
+	err := v.Archives.Stream(ctx, v.call, archive, path, read)
+	if err != nil && !read.enough && !isDamage(err) {
 		return err
 	}
 	name := backup.CleanLine(dump.Name, 80)
 	switch {
+	case isDamage(err):
+		v.findings.Damaged = append(v.findings.Damaged, fmt.Sprintf("the dump of %s: %s", name, backup.CleanLine(err.Error(), 200)))
 	case !dump.LooksLikeDump(read.kept):
 		v.findings.Damaged = append(v.findings.Damaged, fmt.Sprintf("the dump of %s does not begin like one (%s)", name, dump.Format))
 	case read.whole && dump.Format != backup.DirectoryFormat && read.n != dump.Size:

@@ -15,12 +15,12 @@ const lockSuffix = ".lock"
 // removed.
 func Private(base string) (dir string, remove func(), err error) {
 	if err := os.MkdirAll(base, 0o700); err != nil {
-		return "", nil, fmt.Errorf("make the folder for pipes of dumps: %w", err)
+		return "", nil, fmt.Errorf("make the folder for private folders: %w", err)
 	}
 	sweep(base)
 	lock, err := newLock(base)
 	if err != nil {
-		return "", nil, fmt.Errorf("make a private folder for pipes of dumps: %w", err)
+		return "", nil, fmt.Errorf("make a private folder: %w", err)
 	}
 	dir = strings.TrimSuffix(lock.Name(), lockSuffix)
 	remove = func() {
@@ -30,7 +30,7 @@ func Private(base string) (dir string, remove func(), err error) {
 	}
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		remove()
-		return "", nil, fmt.Errorf("make a private folder for pipes of dumps: %w", err)
+		return "", nil, fmt.Errorf("make a private folder: %w", err)
 	}
 	return dir, remove, nil
 }

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"borgcron/internal/backup"
@@ -45,27 +46,36 @@ func (s *Store) ReadBack(ctx context.Context, t backup.Target) (func(path string
 	}, about("what was read back", t, err)
 }
 
-// NoteReadBack notes that these paths were read back now.
+// NoteReadBack notes that these paths were read back now, a part at a time, so that others can write in between. What is too old
+// to matter goes, of jobs that are no more as well.
 func (s *Store) NoteReadBack(ctx context.Context, t backup.Target, paths []string, now time.Time) error {
+	const part = 10_000
 	err := s.write(ctx, false, func(tx *sql.Tx) error {
-		job, key := t.Job.Name, t.Repository.Key()
-		if _, err := tx.ExecContext(ctx, "DELETE FROM read_back WHERE job = ? AND repository_key = ? AND at < ?", job, key, now.Add(-keepReadBack).UnixMicro()); err != nil {
-			return err
-		}
-		insert, err := tx.PrepareContext(ctx, "INSERT OR REPLACE INTO read_back VALUES (?, ?, ?, ?)")
-		if err != nil {
-			return err
-		}
-		defer func() { _ = insert.Close() }()
-		for _, path := range paths {
-			hash := keyOf(path)
-			if _, err := insert.ExecContext(ctx, job, key, hash[:], now.UnixMicro()); err != nil {
-				return err
-			}
-		}
-		return nil
+		_, err := tx.ExecContext(ctx, "DELETE FROM read_back WHERE at < ?", now.Add(-keepReadBack).UnixMicro())
+		return err
 	})
+	for some := range slices.Chunk(paths, part) {
+		if err != nil {
+			break
+		}
+		err = s.write(ctx, false, func(tx *sql.Tx) error { return noteReadBack(ctx, tx, t, some, now) })
+	}
 	return about("what was read back", t, err)
+}
+
+func noteReadBack(ctx context.Context, tx *sql.Tx, t backup.Target, paths []string, now time.Time) error {
+	insert, err := tx.PrepareContext(ctx, "INSERT OR REPLACE INTO read_back VALUES (?, ?, ?, ?)")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = insert.Close() }()
+	for _, path := range paths {
+		hash := keyOf(path)
+		if _, err := insert.ExecContext(ctx, t.Job.Name, t.Repository.Key(), hash[:], now.UnixMicro()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func writeDrill(ctx context.Context, tx *sql.Tx, step int64, drill *backup.Drill) error {

@@ -53,7 +53,10 @@ func (r *row) alarm() {
 		return
 	}
 	ends := "; once that is settled: borgcron ack " + r.job.Name
-	if alarm.EndsWithCheck() {
+	switch {
+	case alarm.EndsWithDrill(r.job.Name):
+		ends = "; a clean restore drill of everything ends it: borgcron verify " + r.job.Name + " --full"
+	case alarm.EndsWithCheck():
 		ends = "; a clean check of repository, archives and data ends it: borgcron run " + r.job.Name + " --only check"
 	}
 	r.run.Problem = "" // whatever else is wrong, this is what has to be seen to
