@@ -49,7 +49,7 @@ func commandOf(args []string) string {
 	commands := []string{"create", "prune", "compact", "check", "info", "list", "diff", "extract", "init", "key"}
 	for _, arg := range args {
 		for _, command := range commands {
-			if arg == "list" && archiveOf(args) != "" {
+			if name := archiveOf(args); arg == "list" && name != "" && name != "unnamed" {
 				return "items"
 			}
 			if arg == command {

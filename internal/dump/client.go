@@ -94,19 +94,30 @@ func runWith(ctx context.Context, command process.Command, stdin io.Reader) erro
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	ended := make(chan struct{})
+	ended, fed := make(chan struct{}), make(chan error, 1)
 	go func() {
 		_, err := io.Copy(write, stdin)
-		if err != nil && !errors.Is(err, syscall.EPIPE) {
+		if errors.Is(err, syscall.EPIPE) { // it needs no more; but a dump of which the end does not come may not be whole
+			_, err = io.Copy(io.Discard, stdin)
+		}
+		if err != nil {
 			cancel(fmt.Errorf("read the dump: %w", err))
 			<-ended
 		}
 		_ = write.Close()
+		fed <- err
 	}()
 	command.Stdin = read
 	err = process.Run(ctx, command)
 	close(ended)
-	return errors.Join(err, read.Close())
+	err = errors.Join(err, read.Close())
+	if err != nil {
+		return err
+	}
+	if err := <-fed; err != nil {
+		return fmt.Errorf("read the dump: %w", err)
+	}
+	return nil
 }
 
 // notFound is a program that is not installed.

@@ -59,13 +59,7 @@ func (s postgresql) fill(ctx context.Context, m *Maker, dump backup.DatabaseDump
 	}
 	c.stdout = io.Discard
 	feed(&c)
-	if err := m.run(ctx, c); err != nil || c.stdin == nil {
-		return err
-	}
-	if _, err := io.Copy(io.Discard, c.stdin); err != nil { // pg_restore needs no end, but without one the dump may not be whole
-		return fmt.Errorf("read the dump: %w", err)
-	}
-	return nil
+	return m.run(ctx, c)
 }
 
 // restoreGlobals carries the statements out one by one: that a role is there already is no error, anything else is.
