@@ -21,6 +21,11 @@ type Choice struct {
 	Yes  bool // settles what would ask or wait for an acknowledgement
 }
 
+// OnlyReads tells whether only the repository is looked at, for which the sources need not be there.
+func (c Choice) OnlyReads() bool {
+	return len(c.Only) > 0 && !slices.ContainsFunc(c.Only, func(step Step) bool { return step != Check && step != Verify })
+}
+
 // Plan says which steps of a job are due on a repository, and why. Whether prune and compact really come
 // depends on what the steps before them do, so a run asks PlanStep again with what it has learned.
 func Plan(job *Job, last *Last, choice Choice, now time.Time) []Due {

@@ -124,3 +124,16 @@ func TestPlanCheckParts(t *testing.T) {
 		t.Errorf("what waits for a check needs the repository whole: %+v", due)
 	}
 }
+
+func TestOnlyReads(t *testing.T) {
+	for want, all := range map[bool][][]backup.Step{
+		true:  {{backup.Check}, {backup.Verify}, {backup.Verify, backup.Check}},
+		false: {nil, {backup.Create}, {backup.Verify, backup.Create}, {backup.Prune}, {backup.Check, backup.Compact}},
+	} {
+		for _, only := range all {
+			if got := (backup.Choice{Only: only}).OnlyReads(); got != want {
+				t.Errorf("%v: %v", only, got)
+			}
+		}
+	}
+}

@@ -1,12 +1,15 @@
 package borg_test
 
 import (
+	"bytes"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"borgcron/internal/backup"
+	"borgcron/internal/borg"
 )
 
 // A segment that is not there is damage to whoever wants to read it, here and on a server.
@@ -50,4 +53,39 @@ func TestLostDisk(t *testing.T) {
 	f.fails(read(), backup.Alarming, "")
 	_, err := f.client.Create(t.Context(), f.call(), "host-home-1")
 	f.fails(err, backup.Unknown, "")
+}
+
+// A file of which a repair has replaced chunks by zeros is told as damaged by each borg, written or streamed.
+func TestZeros(t *testing.T) {
+	eachBorg(t, func(t *testing.T, f *fixture) {
+		f.init()
+		f.write("file", strings.Repeat("some text", 1000))
+		path := f.write("a: n\xffot", strings.Repeat("another text", 1000))
+		f.create("host-home-1")
+		segments, err := filepath.Glob(filepath.Join(f.repo.Location, "data", "0", "*"))
+		f.must(err)
+		for _, segment := range segments {
+			if text, err := os.ReadFile(segment); err == nil {
+				at := bytes.Index(text, []byte("another text"))
+				if at > 0 {
+					text[at]++
+					f.must(os.WriteFile(segment, text, 0o600))
+				}
+			}
+		}
+		repair := f.byHand(t.Context(), "check", "--repair", f.repo.Location)
+		repair.Env = append(repair.Env, "BORG_CHECK_I_KNOW_WHAT_I_AM_DOING=YES")
+		if said, err := repair.CombinedOutput(); !strings.Contains(string(said), "all-zero") {
+			t.Fatalf("%v: %s", err, said)
+		}
+		_, err = f.client.ExtractTree(t.Context(), f.call(), "host-home-1", borg.Extraction{Dir: t.TempDir()})
+		f.must(err)
+		if len(f.warned) != 1 || !strings.Contains(f.warned[0].Message, "damaged") || !strings.HasSuffix(f.warned[0].Path, "/a: n?ot") {
+			t.Errorf("%+v", f.warned)
+		}
+		err = f.client.Extract(t.Context(), f.call(), "host-home-1", path[1:], io.Discard)
+		if failure := f.fails(err, backup.Permanent, ""); !strings.Contains(failure.Message, "damaged") {
+			t.Error(failure.Message)
+		}
+	})
 }

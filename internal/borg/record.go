@@ -134,6 +134,9 @@ func (r *record) warning(m Message) {
 		return
 	}
 	if path, ok := notExtracted(m); ok && r.task.command == "extract" {
+		if m.ID == "BackupError" && strings.HasSuffix(m.Text, backupError) {
+			m.Text = path + ": File is damaged: chunks are lost and were replaced by zeros, or its size is wrong"
+		}
 		r.add(backup.Other, m.Text, path)
 		return
 	}
@@ -144,8 +147,11 @@ func (r *record) warning(m Message) {
 	r.others = append(r.others, m.Text)
 }
 
+// backupError is all that borg 1.4 says of a file, not a system's error, that it finds damaged as it extracts it.
+const backupError = ": backup error"
+
 // extractText is borg's text of what went wrong with an entry that it extracts.
-var extractText = regexp.MustCompile(`(?s)^(.*?): (?:(?:\w+: )?\[Errno \d+\]|File has damaged|Size inconsistency|[Ww]hen setting extended attribute)`)
+var extractText = regexp.MustCompile(`(?s)^(.*?): (?:(?:\w+: )?\[Errno \d+\]|File has damaged|Size inconsistency|[Ww]hen setting extended attribute|backup error$|not extracted, )`)
 
 // notExtracted tells whether a warning is about an entry that could not be extracted as it was, and which.
 func notExtracted(m Message) (path string, ok bool) {

@@ -110,7 +110,7 @@ func (p summaryPrinter) Observe(_ context.Context, event backup.Event) error {
 		parts = append(parts, report.Archive.Name,
 			fmt.Sprintf("%s files, %s, %s new", humanize.Comma(report.Files), size(report.OriginalSize), size(report.DeduplicatedSize)))
 	}
-	if verify := run.Result(backup.Verify); verify != nil && verify.Report.Drill != nil {
+	if verify := run.Result(backup.Verify); verify != nil && verify.Report.Drill != nil && verify.Report.Drill.Of+verify.Report.Drill.Dumps > 0 {
 		parts = append(parts, drillWords(verify.Report.Drill))
 	}
 	if run.Outcome.Ran() {
@@ -126,7 +126,7 @@ func (p summaryPrinter) Observe(_ context.Context, event backup.Event) error {
 // drillWords say what a restore drill did.
 func drillWords(d *backup.Drill) string {
 	text := fmt.Sprintf("read back %s of %s files, %s", humanize.Comma(d.Files), humanize.Comma(d.Of), size(d.Size))
-	if seconds := time.Duration(d.Took).Seconds(); seconds > 0 {
+	if seconds := time.Duration(d.Took).Seconds(); seconds > 0 && d.Size > 0 {
 		text += fmt.Sprintf(" (%s/s)", size(int64(float64(d.Size)/seconds)))
 	}
 	text += fmt.Sprintf(", %s compared with the disk, %s different", humanize.Comma(d.Compared), humanize.Comma(d.Differ))

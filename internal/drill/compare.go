@@ -22,11 +22,11 @@ func (v *drill) judge(ctx context.Context, root *os.Root, item backup.Item, said
 	info, err := root.Lstat(item.Path)
 	switch {
 	case damaged.MatchString(said):
-		v.damage(item.Path, said)
+		v.findings.Damaged = append(v.findings.Damaged, said) // borg's words begin with the path
 		return
 	case err != nil || !info.Mode().IsRegular() || info.Size() != item.Size:
 		if said != "" { // a name that this file system cannot hold, for instance
-			v.fail(item.Path, said)
+			v.findings.Failed = append(v.findings.Failed, said)
 		} else {
 			v.damage(item.Path, notWhole(item, info, err))
 		}

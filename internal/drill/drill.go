@@ -47,8 +47,10 @@ type Driller struct {
 	Free     func(dir string) int64                            // bytes that a folder has room for; nil: as the system says
 }
 
-// batch is how many files are extracted by one borg, which is started anew for each batch.
-const batch = 2000
+const (
+	batch = 2000      // files that are extracted by one borg, which is started anew for each batch
+	spare = 100 << 20 // bytes of the disk that are left to others meanwhile
+)
 
 // drill is one drill at work.
 type drill struct {
@@ -187,7 +189,7 @@ func (v *drill) extract(ctx context.Context, archive string, items []backup.Item
 		size += item.Size
 		paths = append(paths, item.Path)
 	}
-	free := v.free(dir)
+	free := v.free(dir) - spare
 	if size > free && len(items) == 1 { // of a full drill: it may be larger than the disk has room for
 		return v.stream(ctx, archive, items[0])
 	}

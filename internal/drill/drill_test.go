@@ -46,7 +46,7 @@ func TestVerdicts(t *testing.T) {
 		"too short":     {func(_ *testing.T, a *archive, _ *Driller, _ backup.Call) { a.content["data/a"] = "al" }, backup.Alarming, "it has 2 bytes, the archive lists 5", 0, 1, 1},
 		"zeros for a lost chunk": {func(_ *testing.T, a *archive, _ *Driller, _ backup.Call) {
 			a.warnings = []backup.Warning{{Kind: backup.Other, Path: "data/a", Message: "data/a: File has damaged (all-zero) chunks. Try running borg check --repair."}}
-		}, backup.Alarming, "data/a: data/a: File has damaged (all-zero)", 0, 1, 1},
+		}, backup.Alarming, "back: data/a: File has damaged (all-zero)", 0, 1, 1},
 		"of which more is said": {func(_ *testing.T, a *archive, _ *Driller, _ backup.Call) {
 			a.warnings = []backup.Warning{
 				{Kind: backup.Other, Path: "data/a", Message: "data/a: File has damaged (all-zero) chunks."}, {Kind: backup.Other, Path: "data/a", Message: "data/a: [Errno 1] chown"},
@@ -110,7 +110,7 @@ func TestSpelled(t *testing.T) {
 
 func TestNoSpace(t *testing.T) {
 	_, d, call := site(t, map[string]string{"data/a": "alpha", "data/b": "beta"})
-	d.Free = func(string) int64 { return 6 }
+	d.Free = func(string) int64 { return spare + 6 }
 	_, err := d.Verify(t.Context(), call, false, 1)
 	if failure := backup.AsFailure("", err); failure == nil || failure.Class != backup.Permanent || !strings.Contains(failure.Hint, "verify.size") {
 		t.Error(err)
@@ -133,7 +133,7 @@ func TestLargerThanTheDisk(t *testing.T) {
 		"changed":   {func(a *archive) { a.items[0].ModTime = made.Add(2 * time.Microsecond) }, 0, 1, 0},
 	} {
 		a, d, call := site(t, map[string]string{"data/a": large, "data/b": "beta"})
-		d.Free = func(string) int64 { return 1000 }
+		d.Free = func(string) int64 { return spare + 1000 }
 		call.Job.Verify.Size = 2000
 		if test.change != nil {
 			test.change(a)

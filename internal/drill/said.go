@@ -10,7 +10,7 @@ import (
 )
 
 // damaged are borg's words for a file of which chunks are lost, or were replaced by zeros when the repository was repaired.
-var damaged = regexp.MustCompile(`(?i)damaged|all-zero|missing chunk|size inconsistency|integrity`)
+var damaged = regexp.MustCompile(`(?i)damaged|all-zero|missing chunk|size inconsistency|integrity|corrupted archive`)
 
 // spelled is a path as a warning may spell it: without control characters, and each byte that is no UTF-8 as a question mark.
 func spelled(path string) string {

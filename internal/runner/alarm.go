@@ -55,7 +55,7 @@ func (r *row) alarm() {
 	ends := "; once that is settled: borgcron ack " + r.job.Name
 	switch {
 	case alarm.EndsWithDrill(r.job.Name):
-		ends = "; a clean restore drill of everything ends it: borgcron verify " + r.job.Name + " --full"
+		ends = "; a clean restore drill of everything ends it: borgcron verify " + r.job.Name + " --full" + ends
 	case alarm.EndsWithCheck():
 		ends = "; a clean check of repository, archives and data ends it: borgcron run " + r.job.Name + " --only check"
 	}

@@ -209,7 +209,11 @@ func (s *session) preflight(ctx context.Context) bool {
 	if len(s.rows) == 0 {
 		return false
 	}
-	for _, look := range []func(context.Context, *backup.Job) (string, error){s.Preflight.Holds, s.Preflight.Ready} {
+	looks := []func(context.Context, *backup.Job) (string, error){s.Preflight.Holds}
+	if !s.options.Choice.OnlyReads() {
+		looks = append(looks, s.Preflight.Ready)
+	}
+	for _, look := range looks {
 		if reason, err := look(ctx, s.job); err != nil || reason != "" {
 			s.settle(verdict(ctx, reason, err))
 			return false
