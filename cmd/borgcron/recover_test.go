@@ -214,7 +214,7 @@ func TestRecoverWithAKeyFile(t *testing.T) {
 	})
 }
 
-// On a terminal the passphrase is asked for, and the restore offered.
+// On a terminal the passphrase is asked for once, and the restore offered and done, though the file of the passphrase is lost.
 func TestRecoverOnTerminal(t *testing.T) {
 	t.Parallel()
 	tmux, err := exec.LookPath("tmux")
@@ -246,10 +246,13 @@ func TestRecoverOnTerminal(t *testing.T) {
 		sees("Passphrase of the repository")
 		run(t, tmux, "-S", socket, "send-keys", "a passphrase", "Enter")
 		sees("Restore the newest archive of job home into ./restored-home now? [y/N]")
-		run(t, tmux, "-S", socket, "send-keys", "n", "Enter")
+		run(t, tmux, "-S", socket, "send-keys", "y", "Enter")
 		sees("Restore the newest archive of job other into ./restored-other now? [y/N]")
 		run(t, tmux, "-S", socket, "send-keys", "n", "Enter")
 		sees("exit code 0")
+		if letter, err := os.ReadFile(l.path("restored-home", s.path("data", "letter"))); err != nil || string(letter) != "dear\n" {
+			t.Errorf("what was restored: %q, %v", letter, err)
+		}
 		if strings.Contains(text, "a passphrase") {
 			t.Errorf("the passphrase is to be seen:\n%s", text)
 		}

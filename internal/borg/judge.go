@@ -20,6 +20,7 @@ const (
 	codeWarning      = 1   // mixed or unknown warnings; of `check`: damage
 	codeError        = 2   // any error, unless the modern codes say more
 	codeFirstWarning = 100 // 100 to 127: warnings of one kind, since 1.4
+	codeNotRunnable  = 126 // and 127: what a shell says of a program that it cannot start; no warning of borg's has these
 	codeSignal       = 128 // + a signal's number: borg caught it and went
 	codeLastSignal   = 192
 )
@@ -113,6 +114,8 @@ func (r *record) fatal(code int) *backup.Failure {
 		failure.Class, failure.Hint, failure.Lost = known.Class, known.Hint, known.Lost
 	case r.usage != "":
 		failure.Class, failure.Hint = backup.Permanent, "look at `borg_options`, and at the version of borg"
+	case r.task.command == "check" && len(r.errors) == 0 && code >= codeNotRunnable:
+		failure.Hint = "a script that stands for borg ends so when it cannot start the program: look at `borg` of the repository"
 	case r.task.command == "check" && code != codeError:
 		// Damage has no message id, and the code is that of a warning.
 		failure.Class, failure.Hint = backup.Alarming, "do not delete anything; see the log, and borg's documentation of `check --repair`"
