@@ -71,7 +71,10 @@ func (g Guard) JudgeDumps(databases []Database, dumps []DatabaseDump, before map
 		return nil
 	}
 	for _, path := range slices.Sorted(maps.Keys(before)) {
-		if wanted(databases, path) && !slices.ContainsFunc(dumps, func(dump DatabaseDump) bool { return dump.Path() == path || dump.Left != "" }) {
+		here := func(dump DatabaseDump) bool { // or not known, as its server could not be asked
+			return dump.Path() == path || dump.Left != "" && strings.HasPrefix(path, dump.Server+"/")
+		}
+		if wanted(databases, path) && !slices.ContainsFunc(dumps, here) {
 			breaches = append(breaches, fmt.Sprintf("the database of %s is gone from its server", CleanLine(path, 80)))
 		}
 	}

@@ -17,12 +17,13 @@ func TestJudgeDumps(t *testing.T) {
 		dumps     []DatabaseDump
 		words     string
 	}{
-		"as before":         {all, []DatabaseDump{dump("shop", 900, ""), dump("wiki", 1100, "")}, ""},
-		"shrunk":            {all, []DatabaseDump{dump("shop", 400, ""), dump("wiki", 1000, "")}, "shop shrank"},
-		"gone":              {all, []DatabaseDump{dump("shop", 1000, "")}, "wiki.dump is gone"},
-		"left out":          {all, []DatabaseDump{dump("shop", 1000, ""), dump("wiki", 0, "down")}, ""},
-		"no longer wanted":  {[]Database{{Type: "postgresql", Names: []string{"shop"}}}, []DatabaseDump{dump("shop", 1000, "")}, ""},
-		"nothing is wanted": {nil, nil, ""},
+		"as before":           {all, []DatabaseDump{dump("shop", 900, ""), dump("wiki", 1100, "")}, ""},
+		"shrunk":              {all, []DatabaseDump{dump("shop", 400, ""), dump("wiki", 1000, "")}, "shop shrank"},
+		"gone":                {all, []DatabaseDump{dump("shop", 1000, "")}, "wiki.dump is gone"},
+		"left out":            {all, []DatabaseDump{dump("shop", 1000, ""), dump("wiki", 0, "down")}, ""},
+		"another is left out": {all, []DatabaseDump{dump("shop", 1000, ""), {Kind: OneDatabase, Type: "mysql", Server: "mysql", Name: "blog", Left: "down"}}, "wiki.dump is gone"},
+		"no longer wanted":    {[]Database{{Type: "postgresql", Names: []string{"shop"}}}, []DatabaseDump{dump("shop", 1000, "")}, ""},
+		"nothing is wanted":   {nil, nil, ""},
 	} {
 		guard := Guard{MaxShrink: 0.5}
 		got := strings.Join(guard.JudgeDumps(test.databases, test.dumps, before), "; ")

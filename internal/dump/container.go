@@ -8,7 +8,7 @@ import (
 // inContainer gives a program its secret inside a container, where no file of ours is seen: the first lines of the input hold
 // it, up to one with a single point. The file lives as long as the program.
 const inContainer = `umask 077
-f=$(mktemp) && trap 'rm -f "$f"' EXIT || exit 1
+f=$(mktemp) && trap 'rm -f "$f"' EXIT && trap 'exit 143' HUP INT TERM || exit 1
 while IFS= read -r line && [ "$line" != . ]; do printf '%s\n' "$line"; done > "$f"
 `
 

@@ -21,7 +21,7 @@ type postgresql struct{}
 const globals = "globals"
 
 func (s postgresql) parts(ctx context.Context, m *Maker, database *backup.Database) ([]backup.DatabaseDump, error) {
-	there, err := s.databases(ctx, m, database)
+	there, closed, err := s.databases(ctx, m, database)
 	if err != nil {
 		return nil, pgFailure("dump", err)
 	}
@@ -44,16 +44,31 @@ func (s postgresql) parts(ctx context.Context, m *Maker, database *backup.Databa
 			parts = append(parts, part)
 		}
 	}
+	for _, name := range closed {
+		if left := part; !slices.Contains(database.Exclude, name) {
+			left.Name, left.Left = name, "it takes no connections (allow_connections is false): open it, or put it into `exclude`"
+			parts = append(parts, left)
+		}
+	}
 	part.Kind, part.Name, part.Format = backup.ServerWide, globals, "plain"
 	return append(parts, part), nil
 }
 
-// databases are those that can be connected to and are not the templates of a new server, in the order of their bytes.
-func (s postgresql) databases(ctx context.Context, m *Maker, database *backup.Database) ([]string, error) {
-	out, err := s.ask(ctx, m, database, "postgres", "SELECT datname FROM pg_database WHERE datallowconn AND datname NOT IN ('template0', 'template1') AND datname NOT LIKE 'borgcron-restore-%'")
-	names := strings.Split(strings.TrimSuffix(out, "\x00"), "\x00")
-	slices.Sort(names)
-	return names, err
+// databases are those of the server but for the templates of a new one, in the order of their bytes; those that are closed to connections, which
+// nobody can dump, apart.
+func (s postgresql) databases(ctx context.Context, m *Maker, database *backup.Database) (open, closed []string, err error) {
+	out, err := s.ask(ctx, m, database, "postgres",
+		"SELECT CASE WHEN datallowconn THEN '+' ELSE '-' END || datname FROM pg_database WHERE datname NOT IN ('template0', 'template1') AND datname NOT LIKE 'borgcron-restore-%'")
+	for row := range strings.SplitSeq(strings.TrimSuffix(out, "\x00"), "\x00") {
+		if name, found := strings.CutPrefix(row, "+"); found {
+			open = append(open, name)
+		} else if name, found := strings.CutPrefix(row, "-"); found {
+			closed = append(closed, name)
+		}
+	}
+	slices.Sort(open)
+	slices.Sort(closed)
+	return open, closed, err
 }
 
 // ask puts a question with one column to a database; rows end with NUL.

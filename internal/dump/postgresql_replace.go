@@ -35,11 +35,11 @@ func (s postgresql) replace(ctx context.Context, m *Maker, dump backup.DatabaseD
 	if r.name == r.from {
 		r.from = "template1"
 	}
-	there, err := s.databases(ctx, m, target.Database)
+	open, closed, err := s.databases(ctx, m, target.Database)
 	if err != nil {
 		return pgFailure("restore-database", err)
 	}
-	if slices.Contains(there, r.name) {
+	if slices.Contains(open, r.name) || slices.Contains(closed, r.name) {
 		r.former = "borgcron-former-" + mark
 	}
 	err = r.create(ctx)

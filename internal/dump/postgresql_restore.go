@@ -13,8 +13,11 @@ import (
 
 // holds counts what is not the system's own and belongs to no extension.
 func (s postgresql) holds(ctx context.Context, m *Maker, target Target) (string, error) {
-	there, err := s.databases(ctx, m, target.Database)
-	if err != nil || !slices.Contains(there, target.Name) {
+	open, closed, err := s.databases(ctx, m, target.Database)
+	if err == nil && slices.Contains(closed, target.Name) {
+		return backup.CleanLine(fmt.Sprintf("database %q, which takes no connections", target.Name), 500), nil
+	}
+	if err != nil || !slices.Contains(open, target.Name) {
 		return "", pgFailure("restore-database", err)
 	}
 	out, err := s.ask(ctx, m, target.Database, target.Name, `SELECT (SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

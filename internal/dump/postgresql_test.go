@@ -72,8 +72,31 @@ func TestPostgreSQL(t *testing.T) {
 	t.Run("consistent", func(t *testing.T) { pgConsistent(t, server, maker) })
 	t.Run("identity", func(t *testing.T) { pgIdentity(t, server, maker) })
 	t.Run("replace", func(t *testing.T) { pgReplace(t, server, maker) })
+	t.Run("closed", func(t *testing.T) { pgClosed(t, server, maker) })
 	t.Run("cut off", func(t *testing.T) { pgCut(t, server, maker) })
 	t.Run("trouble", func(t *testing.T) { pgTroubles(t, server, maker) })
+}
+
+// A database that nobody can connect to is named, unless it is excluded, and never overwritten unasked.
+func pgClosed(t *testing.T, server *dbtest.PostgresServer, maker *Maker) {
+	server.SQL(t, "postgres", "CREATE DATABASE attic ALLOW_CONNECTIONS false")
+	defer server.SQL(t, "postgres", "DROP DATABASE attic")
+	entry := *pgEntry(server)
+	parts, err := maker.Parts(t.Context(), []backup.Database{entry})
+	check(t, err)
+	at := slices.IndexFunc(parts, func(p Part) bool { return p.Name == "attic" })
+	if at < 0 || !strings.Contains(parts[at].Left, "takes no connections") {
+		t.Fatalf("%+v", parts)
+	}
+	what, err := maker.Holds(t.Context(), parts[at].DatabaseDump, Target{Database: &entry})
+	if err != nil || !strings.Contains(what, "no connections") {
+		t.Errorf("it holds %q, %v", what, err)
+	}
+	entry.Exclude = []string{"attic"}
+	parts, err = maker.Parts(t.Context(), []backup.Database{entry})
+	if err != nil || slices.ContainsFunc(parts, func(p Part) bool { return p.Name == "attic" }) {
+		t.Errorf("excluded: %v, %+v", err, parts)
+	}
 }
 
 func pgDump(t *testing.T, maker *Maker, part Part) []byte {
