@@ -296,9 +296,14 @@ func oneBorg(t *testing.T, test func(t *testing.T, borg string)) {
 	}
 	found := borgs(t)
 	versions := slices.Sorted(maps.Keys(found))
-	seed, _ := strconv.Atoi(os.Getenv("BORGCRON_SEED"))
-	version := versions[seed%len(versions)]
+	version := versions[seed()%len(versions)]
 	t.Run(version, func(t *testing.T) { test(t, found[version]) })
+}
+
+// seed is what the short forms of tests choose by; scripts/run-tests prints it.
+func seed() int {
+	seed, _ := strconv.Atoi(os.Getenv("BORGCRON_SEED")) // without one it is 0
+	return seed
 }
 
 // proving tells whether the long forms of tests are wanted.

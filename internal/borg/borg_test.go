@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -41,15 +42,26 @@ func borgs(t *testing.T) []string {
 	return found
 }
 
+var versions sync.Map // of each borg, asked for once
+
+func versionOf(t *testing.T, program string) string {
+	t.Helper()
+	if known, ok := versions.Load(program); ok {
+		return known.(string)
+	}
+	out, err := exec.Command(program, "--version").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	versions.Store(program, strings.TrimSpace(string(out)))
+	return strings.TrimSpace(string(out))
+}
+
 // eachBorg runs a test with each borg.
 func eachBorg(t *testing.T, test func(t *testing.T, f *fixture)) {
 	t.Helper()
 	for _, program := range borgs(t) {
-		out, err := exec.Command(program, "--version").Output()
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Run(strings.ReplaceAll(strings.TrimSpace(string(out)), " ", "-"), func(t *testing.T) {
+		t.Run(strings.ReplaceAll(versionOf(t, program), " ", "-"), func(t *testing.T) {
 			test(t, newFixture(t, program))
 		})
 	}
