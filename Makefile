@@ -41,10 +41,14 @@ bench: build setup ## the benchmarks; results go to docs/benchmarks.md, raw figu
 chaos: setup ## faults at random moments, with the real borg: SEED=n ROUNDS=n; rounds are kept in docs/reliability
 	@SEED='$(SEED)' ROUNDS='$(ROUNDS)' chaos/run
 
+.PHONY: packages
+packages: ## .deb and .rpm for amd64, arm64 and armv7 in dist, bit for bit the same from the same source
+	@VERSION='$(VERSION)' GO='$(GO)' packaging/build
+
 .PHONY: generate
-generate: ## the JSON Schema and the reference page, from the Go types
+generate: ## the JSON Schema, the reference pages and the manual pages, from the Go types and the commands' help
 	$(GO) generate ./...
 
 .PHONY: clean
 clean: ## remove what was built here
-	rm -rf borgcron demo .tools
+	rm -rf borgcron demo dist .tools

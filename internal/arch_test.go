@@ -18,7 +18,7 @@ var layers = map[string]int{
 	"bustest": -1, // for tests alone
 	"dbtest":  -1,
 	"backup":  0, "process": 0, "lock": 0, "retry": 0,
-	"alarm": 1, "borg": 1, "condition": 1, "drill": 1, "dump": 1, "history": 1, "hook": 1, "inhibit": 1, "listing": 1, "metrics": 1, "notify": 1, "restore": 1, "runner": 1, "secret": 1, "sizes": 1, "status": 1,
+	"alarm": 1, "borg": 1, "condition": 1, "doctor": 1, "drill": 1, "dump": 1, "history": 1, "hook": 1, "importer": 1, "inhibit": 1, "listing": 1, "metrics": 1, "notify": 1, "restore": 1, "runner": 1, "schedule": 1, "secret": 1, "setup": 1, "sizes": 1, "status": 1,
 	"config": 2,
 	"cli":    3,
 	"main":   4,
@@ -36,6 +36,7 @@ var reserved = map[string]struct {
 	"html/template":              {nil, "it makes the linker keep every exported method: 3 MB"},
 	"text/template":              {nil, "it makes the linker keep every exported method: 3 MB"},
 	"github.com/spf13/cobra/doc": {nil, "it belongs into a generator"},
+	"github.com/cpuguy83/go-md2man/v2/md2man": {nil, "it belongs into a generator"},
 }
 
 func TestImportsPointDown(t *testing.T) {

@@ -23,7 +23,9 @@ func (a answer) listArchives() {
 			"name": name, "archive": name, "barchive": name, "id": archiveID(name), "start": start.Format("2006-01-02T15:04:05.000000"),
 		})
 	}
-	_ = json.NewEncoder(os.Stdout).Encode(map[string]any{"archives": archives})
+	_ = json.NewEncoder(os.Stdout).Encode(map[string]any{
+		"archives": archives, "repository": map[string]any{"id": strings.Repeat("cd", 32)}, "encryption": map[string]any{"mode": "none"},
+	})
 }
 
 func archiveID(name string) string { return fmt.Sprintf("%064x", []byte(name))[:64] }

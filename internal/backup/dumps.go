@@ -109,7 +109,7 @@ func (l *Last) endDumps(job *Job, result StepResult, ok bool) {
 			d.Listing = nil
 		}
 	} else {
-		l.meet(result.Report)
+		l.Meet(result.Report)
 		if d.Listing == nil && l.Empty {
 			d.Listing = &Listing{Learned: result.Started}
 		}

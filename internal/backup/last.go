@@ -183,7 +183,7 @@ func (l *Last) endCreate(job *Job, result StepResult, ok bool) {
 		return
 	}
 	report := result.Report
-	l.meet(report)
+	l.Meet(report)
 	l.list(result)
 	measure := &Measure{Files: report.Files, Size: report.OriginalSize, Fingerprint: job.Fingerprint()}
 	if result.Breached {
@@ -218,9 +218,9 @@ func (s *Shared) KeyUnkept() bool {
 	return s.KeyExported.IsZero() && s.Encryption != "" && s.Encryption != "none"
 }
 
-// meet takes note of borg's id of the repository. Another one than before means another repository at the
+// Meet takes note of borg's id of the repository. Another one than before means another repository at the
 // same place, a second disk perhaps: what was known of the archives there is not true of it.
-func (l *Last) meet(report Report) {
+func (l *Last) Meet(report Report) {
 	id := report.RepositoryID
 	if id == "" {
 		return

@@ -79,25 +79,33 @@ func entries(env map[string]string) []string {
 	return list
 }
 
-// remoteShell is the command line for ssh, which borg splits by the rules of a shell. The owner's options
-// come first because ssh takes the first value it is given; ours see to it that it neither asks nor hangs.
+// remoteShell is the command line for ssh, which borg splits by the rules of a shell.
 func remoteShell(s backup.SSH) string {
-	command := s.Command
-	if command == "" {
-		command = "ssh"
+	words := []string{s.Command}
+	if s.Command == "" {
+		words[0] = "ssh"
 	}
-	words := []string{command}
+	for _, option := range sshOptions(s) {
+		words = append(words, quote(option))
+	}
+	return strings.Join(words, " ")
+}
+
+// sshOptions are the words behind ssh's name. The owner's options come first because ssh takes the first value it is given;
+// ours see to it that it neither asks nor hangs.
+func sshOptions(s backup.SSH) []string {
+	var words []string
 	for _, option := range s.Options {
-		words = append(words, "-o", quote(option))
+		words = append(words, "-o", option)
 	}
 	if s.Identity != "" {
-		words = append(words, "-i", quote(s.Identity), "-o", "IdentitiesOnly=yes")
+		words = append(words, "-i", s.Identity, "-o", "IdentitiesOnly=yes")
 	}
 	if s.Port != 0 {
 		words = append(words, "-p", strconv.Itoa(s.Port))
 	}
 	if s.KnownHosts != "" {
-		words = append(words, "-o", quote("UserKnownHostsFile="+sshQuote(s.KnownHosts)))
+		words = append(words, "-o", "UserKnownHostsFile="+sshQuote(s.KnownHosts))
 	}
 	for _, option := range []string{
 		"BatchMode=yes", "ConnectTimeout=30", "ServerAliveInterval=10", "ServerAliveCountMax=30",
@@ -105,7 +113,7 @@ func remoteShell(s backup.SSH) string {
 	} {
 		words = append(words, "-o", option)
 	}
-	return strings.Join(words, " ")
+	return words
 }
 
 // sshQuote protects a blank in a value that ssh itself would split.

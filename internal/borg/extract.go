@@ -16,6 +16,7 @@ func (c *Client) Archives(ctx context.Context, call backup.Call, match string) (
 	var text bytes.Buffer
 	_, err := c.run(ctx, call, task{
 		command: "list", options: options{"--json", "--glob-archives=" + escapeBraces(match)}, output: &text, stall: call.Job.Timeout.Stall,
+		mortal: syscall.SIGTERM, // it only reads
 	})
 	if err != nil {
 		return nil, err

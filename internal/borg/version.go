@@ -94,18 +94,27 @@ func (c *Client) askVersion(ctx context.Context, path string) (Version, error) {
 	if err != nil {
 		return Version{}, notStarted(err)
 	}
-	m := versionText.FindSubmatch(bytes.TrimSpace(stdout.text))
-	if m == nil {
+	version, ok := parseVersion(stdout.text)
+	if !ok {
 		return Version{}, &backup.Failure{
 			Code: -1, Class: backup.Permanent, Message: path + " does not say its version as borg does",
 			Hint: "look at the key `borg` of the repository",
 		}
 	}
+	return version, nil
+}
+
+// parseVersion reads what `borg --version` prints.
+func parseVersion(text []byte) (Version, bool) {
+	m := versionText.FindSubmatch(bytes.TrimSpace(text))
+	if m == nil {
+		return Version{}, false
+	}
 	number := func(text []byte) int {
 		n, _ := strconv.Atoi(string(text))
 		return n
 	}
-	return Version{number(m[1]), number(m[2]), number(m[3])}, nil
+	return Version{number(m[1]), number(m[2]), number(m[3])}, true
 }
 
 func (c *Client) cacheFile() string { return filepath.Join(c.State, "borg-versions.json") }

@@ -1,10 +1,10 @@
 package cli
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -261,20 +261,13 @@ func (env *environment) confirm(ctx context.Context, question string, yes bool) 
 	if !isTerminal(env.Stdin) {
 		return usage("there is no terminal to ask at; if it is right, say --yes")
 	}
-	fmt.Fprintf(env.Stderr, "%s [y/N] ", question)
-	answers := make(chan string, 1)
-	go func() {
-		answer, _ := bufio.NewReader(env.Stdin).ReadString('\n') // the end of input is a no
-		answers <- answer
-	}()
-	select {
-	case <-ctx.Done():
-		return exitError{exitFailed, context.Cause(ctx)}
-	case answer := <-answers:
-		switch strings.ToLower(strings.TrimSpace(answer)) {
-		case "y", "yes":
-			return nil
-		}
+	answer, err := env.ask(ctx, question+" [y/N] ")
+	if err != nil && !errors.Is(err, io.EOF) { // the end of input is a no
+		return err
+	}
+	switch strings.ToLower(answer) {
+	case "y", "yes":
+		return nil
 	}
 	return exitError{exitFailed, errors.New("nothing was changed")}
 }

@@ -138,7 +138,7 @@ func newRootCommand(env *environment) *cobra.Command {
 		Long: `borgcron runs BorgBackup unattended: it backs up, checks, prunes and compacts what its
 configuration says, tries again where that helps, and tells the truth about how it went.
 
-Start with a file of four lines and 'borgcron run'; see 'borgcron config schema' for all keys.`,
+Start with 'borgcron init', or with a file of four lines; see 'borgcron config schema' for all keys.`,
 		SilenceErrors: true, SilenceUsage: true,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
@@ -179,7 +179,9 @@ Start with a file of four lines and 'borgcron run'; see 'borgcron config schema'
 		newArchivesCommand(env), newFindCommand(env), newDiffCommand(env),
 		newMountCommand(env), newUmountCommand(env), newKeyCommand(env), newRecoverCommand(env), newVerifyCommand(env),
 		newConfigCommand(env),
-		newVersionCommand(env),
+		newDoctorCommand(env),
+		newScheduleCommand(env),
+		newManCommand(env), newVersionCommand(env),
 	)
 	root.AddCommand(laterCommands()...)
 	return root

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"borgcron/internal/backup"
 	"borgcron/internal/borg"
@@ -182,15 +181,12 @@ func (r *recovery) repository(location string) (backup.Repository, error) {
 
 // askPassphrase asks on a terminal for a passphrase that nothing else gives. What was given is kept for the restore.
 func (r *recovery) askPassphrase(ctx context.Context, repository *backup.Repository) error {
-	stdin, isFile := r.env.Stdin.(*os.File)
-	if repository.Passphrase.IsZero() && isFile && isTerminal(stdin) {
-		fmt.Fprintf(r.env.Stderr, "Passphrase of %s (empty if it has none): ", theRepository)
-		text, err := term.ReadPassword(int(stdin.Fd()))
-		fmt.Fprintln(r.env.Stderr)
+	if repository.Passphrase.IsZero() && isTerminal(r.env.Stdin) {
+		text, err := r.env.askSecret(ctx, "Passphrase of "+theRepository+" (empty if it has none): ")
 		if err != nil {
 			return exitError{exitFailed, fmt.Errorf("read the passphrase: %w", err)}
 		}
-		repository.Passphrase.Text = strings.TrimRight(string(text), "\r\n")
+		repository.Passphrase.Text = text
 	}
 	if repository.Passphrase.IsZero() {
 		return nil

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"borgcron/internal/backup"
 	"borgcron/internal/config"
 	"borgcron/internal/notice"
+	"borgcron/internal/schedule"
 	"borgcron/internal/status"
 )
 
@@ -59,7 +61,7 @@ Exit codes else, as monitors want them: 0 ok, 1 warning or never, 2 failed or st
 				showNotice(command.Context(), env, options.noWait)
 				return nil
 			}
-			return showStatus(env, names, repository, options.json)
+			return showStatus(command.Context(), env, names, repository, options.json)
 		},
 	}
 	flags := command.Flags()
@@ -71,7 +73,7 @@ Exit codes else, as monitors want them: 0 ok, 1 warning or never, 2 failed or st
 	return command
 }
 
-func showStatus(env *environment, names []string, repository string, asJSON bool) error {
+func showStatus(ctx context.Context, env *environment, names []string, repository string, asJSON bool) error {
 	loaded, err := env.configForReading()
 	if err != nil {
 		return err
@@ -84,10 +86,14 @@ func showStatus(env *environment, names []string, repository string, asJSON bool
 	for _, problem := range slices.Concat(unreadable, unknown) {
 		fmt.Fprintf(env.Stderr, "borgcron: %s\n", backup.Clean(problem))
 	}
+	var scheduled []schedule.Installed // whoever asks for one job wants a quick answer
+	if len(names) == 0 && repository == "" {
+		scheduled = env.scheduled(ctx)
+	}
 	if asJSON {
-		err = printJSON(env.Stdout, statusAnswer{status.Worst(chosen), env.Now().Truncate(time.Second), chosen})
-	} else {
-		err = env.printStatus(chosen)
+		err = printJSON(env.Stdout, statusAnswer{status.Worst(chosen), env.Now().Truncate(time.Second), chosen, scheduled})
+	} else if err = env.printStatus(chosen); err == nil {
+		err = env.printScheduled(scheduled)
 	}
 	if err != nil {
 		return err
@@ -100,6 +106,8 @@ type statusAnswer struct {
 	State     status.State `json:"state"`
 	Generated time.Time    `json:"generated"`
 	Jobs      []status.Row `json:"jobs"`
+	// Schedule is what starts runs by itself; not there if nothing does, or if jobs are named.
+	Schedule []schedule.Installed `json:"schedule,omitempty"`
 }
 
 func statusExit(worst status.State, unreadable, unknown bool) error {

@@ -27,6 +27,7 @@ type Config struct {
 	Errors, Warnings []Mistake
 
 	tree     *yaml.Node // the complete configuration, for Show
+	globs    []string   // of `include`, absolute
 	keepHost string     // what KeepHost has to write
 	env      Environment
 }

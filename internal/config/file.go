@@ -51,8 +51,8 @@ type Repository struct {
 	Passphrase Secret `yaml:"passphrase" example:"{file: /etc/borgcron/nas.key}"`
 	// How `borgcron init` encrypts a new repository; nothing else looks at it.
 	Encryption string `yaml:"encryption" default:"repokey-blake2" values:"none|authenticated|authenticated-blake2|repokey|repokey-blake2|keyfile|keyfile-blake2"`
-	// `single`: only borgcron on this machine writes there, nobody starts a borg there by hand, not on the
-	// server either. Only then may a lock that a dead run left behind be broken. `shared`: others may write too.
+	// `single` promises that nobody else starts a borg on that repository: no other machine, no other user, nobody by hand,
+	// not on the server either. Only then may a lock that a dead run left behind be broken. `shared`: others may write too.
 	Clients string `yaml:"clients" default:"shared" values:"shared|single"`
 	// How long borg itself waits for the repository's lock.
 	LockWait Duration `yaml:"lock_wait" default:"20s"`

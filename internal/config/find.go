@@ -22,7 +22,19 @@ func Find(explicit string, env Environment) (string, error) {
 			return path, nil
 		}
 	}
-	return "", fmt.Errorf("no configuration found; looked at %s; write one of four lines (see docs/configuration.md), then `borgcron init` makes its repository", strings.Join(places, ", "))
+	return "", fmt.Errorf("no configuration found; looked at %s; `borgcron init` sets a backup up", strings.Join(places, ", "))
+}
+
+// NewFile is where a new main configuration file belongs: the explicit one, else $BORGCRON_CONFIG, else the user's own, for root
+// the machine's.
+func NewFile(explicit string, env Environment) (string, error) {
+	if explicit == "" {
+		explicit = env.Getenv("BORGCRON_CONFIG")
+	}
+	if explicit == "" {
+		explicit = places(env)[0]
+	}
+	return filepath.Abs(explicit)
 }
 
 func places(env Environment) []string {
@@ -39,7 +51,7 @@ func places(env Environment) []string {
 
 func mustExist(path, source string) (string, error) {
 	if _, err := os.Stat(path); os.IsNotExist(err) {
-		return "", fmt.Errorf("no configuration found; looked at %s (%s); write one of four lines (see docs/configuration.md), then `borgcron init` makes its repository", path, source)
+		return "", fmt.Errorf("no configuration found; looked at %s (%s); `borgcron init` sets a backup up", path, source)
 	}
 	return path, nil
 }

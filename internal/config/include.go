@@ -37,6 +37,7 @@ func (l *loader) include(doc *document) {
 			l.walker.twice(key, first, []string{key.Value})
 		case key.Value == "include":
 			globs = append(globs, l.globs(doc, value)...)
+			l.config.globs = append(l.config.globs, globs...)
 		case there != nil && there.Kind == yaml.MappingNode && value.Kind == yaml.MappingNode:
 			there.Content = append(there.Content, value.Content...)
 		default:
@@ -54,6 +55,14 @@ func (l *loader) include(doc *document) {
 	for _, path := range slices.Compact(paths) {
 		l.includeFile(path)
 	}
+}
+
+// Covers tells whether a file of that path, if it were there, would be included.
+func (c *Config) Covers(path string) bool {
+	return slices.ContainsFunc(c.globs, func(glob string) bool {
+		match, err := doublestar.PathMatch(glob, path)
+		return err == nil && match
+	})
 }
 
 func (l *loader) includeFile(path string) {

@@ -201,3 +201,6 @@ func (l *loader) repositoriesOf(j *job) {
 		j.result.Repositories = append(j.result.Repositories, r.result)
 	}
 }
+
+// RepositoryNames are the names that repositories have, also those that no job uses.
+func (c *Config) RepositoryNames() []string { return keys(sub(c.tree, "repositories")) }

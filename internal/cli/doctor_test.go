@@ -1,0 +1,124 @@
+package cli
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"borgcron/internal/doctor"
+)
+
+// A probe that hangs in the kernel, whatever is told to it, keeps none of the others from being made.
+func TestProbesThatHang(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		never, began := make(chan struct{}), time.Now()
+		probes := []probe{
+			{check: doctor.Clock, look: func(context.Context) []doctor.Finding { return []doctor.Finding{{Check: doctor.Clock}} }},
+			{check: doctor.Sources, job: "home", look: func(context.Context) []doctor.Finding { <-never; return nil }},
+			{check: doctor.Login, limit: time.Hour, look: func(ctx context.Context) []doctor.Finding {
+				<-ctx.Done()
+				return []doctor.Finding{{Check: doctor.Login, What: ctx.Err().Error()}}
+			}},
+		}
+		found := new(examination).run(t.Context(), probes)
+		if len(found[0]) != 1 || found[0][0].Check != doctor.Clock {
+			t.Errorf("the sound one: %+v", found[0])
+		}
+		if len(found[1]) != 1 || found[1][0].Severity != doctor.Warning || found[1][0].Job != "home" || !strings.Contains(found[1][0].What, "1m0s") {
+			t.Errorf("the one that hangs: %+v", found[1])
+		}
+		if len(found[2]) != 1 || found[2][0].What != context.DeadlineExceeded.Error() {
+			t.Errorf("the one that obeys: %+v", found[2])
+		}
+		if took := time.Since(began); took != time.Hour {
+			t.Errorf("it took %v", took)
+		}
+		close(never)
+	})
+}
+
+func TestParseTimer(t *testing.T) {
+	for _, row := range []struct {
+		text                   string
+		there, enabled, active bool
+		next                   string
+	}{
+		{"LoadState=loaded\nUnitFileState=enabled\nActiveState=active\nNextElapseUSecRealtime=Tue 2029-11-20 02:30:00 UTC\n", true, true, true, "2029-11-20T02:30:00Z"},
+		{"LoadState=loaded\nUnitFileState=disabled\nActiveState=inactive\nNextElapseUSecRealtime=\n", true, false, false, ""},
+		{"LoadState=not-found\nUnitFileState=\nActiveState=inactive\n", false, false, false, ""},
+		{"LoadState=loaded\nUnitFileState=enabled-runtime\nActiveState=active\nNextElapseUSecRealtime=n/a", true, true, true, ""},
+		{"", false, false, false, ""},
+	} {
+		got := parseTimer(row.text)
+		next := ""
+		if !got.Next.IsZero() {
+			next = got.Next.UTC().Format(time.RFC3339)
+		}
+		if got.There != row.there || got.Enabled != row.enabled || got.Active != row.active || next != row.next {
+			t.Errorf("%q: %+v", row.text, got)
+		}
+	}
+}
+
+func FuzzParseTimer(f *testing.F) {
+	f.Add("LoadState=loaded\nNextElapseUSecRealtime=Tue 2029-11-20 02:30:00 UTC\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		if parseTimer(text).There && !strings.Contains(text, "loaded") {
+			t.Errorf("%q", text)
+		}
+	})
+}
+
+func TestStartsVerb(t *testing.T) {
+	for text, want := range map[string]bool{
+		"*/15 * * * * root borgcron run --due --quiet\n":                     true,
+		"MAILTO=x\n5 * * * * /usr/bin/borgcron --config /etc/x run --due":    true,
+		"# */15 * * * * borgcron run --due\n":                                false,
+		"*/15 * * * * borgcron status --notify\n":                            false,
+		"*/15 * * * * other run\n":                                           false,
+		"*/15 * * * * nice -n 10 '/opt/my own/borgcron' run --due --quiet\n": true,
+		"": false,
+		"0 1 * * * borgmatic\n0 2 * * * flock x nice borgcron run home || true\n": true,
+	} {
+		if got := startsVerb(text, "run"); got != want {
+			t.Errorf("%q: %v", text, got)
+		}
+	}
+}
+
+func TestSystemMounts(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "fstab")
+	text := "# a comment\nUUID=1 / ext4 defaults 0 1\nUUID=2 /home ext4 defaults 0 2\nnas:/x /mnt/with\\040blank nfs rw\nnone swap swap sw 0 0\n/dev/sr0\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := systemMounts(file), []string{"/home", "/mnt/with blank"}; !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+	if got := systemMounts(file + ".none"); got != nil {
+		t.Errorf("without a table: %q", got)
+	}
+}
+
+func TestNotMounted(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "usb"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	table := []string{filepath.Join(dir, "usb")}
+	for path, want := range map[string]bool{
+		filepath.Join(dir, "usb"): true, filepath.Join(dir, "usb", "photos"): true, filepath.Join(dir, "usb2"): false, dir: false,
+	} {
+		if got := notMounted(path, table); got != want {
+			t.Errorf("%s: %v", path, got)
+		}
+	}
+	if notMounted("/proc/self", []string{"/proc"}) {
+		t.Error("/proc is mounted")
+	}
+}
