@@ -181,6 +181,7 @@ Start with 'borgcron init', or with a file of four lines; see 'borgcron config s
 		newConfigCommand(env),
 		newDoctorCommand(env),
 		newScheduleCommand(env),
+		newImportCommand(env),
 		newManCommand(env), newVersionCommand(env),
 	)
 	root.AddCommand(laterCommands()...)
