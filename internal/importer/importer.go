@@ -2,8 +2,6 @@
 // what became of it.
 package importer
 
-import "time"
-
 // A Source is one file to import.
 type Source struct {
 	Path    string
@@ -17,16 +15,15 @@ type Options struct {
 	FQDN      string                            // the full host name, which {fqdn} stands for; "" if unknown
 	User      string                            // of who imports, which {user} stands for; "" if unknown
 	Home      string                            // of who imports, for a leading ~/; "" if unknown
-	ReadFile  func(path string) ([]byte, error) // for what a file includes, and what says when the last success was
+	ReadFile  func(path string) ([]byte, error) // for what a file includes
 	Programs  bool                              // whether `command`s that give secrets may be taken over as they are
 }
 
 // A Result is a configuration and what is to be known about it.
 type Result struct {
-	Config    []byte // YAML with comments; `config check` passes
-	Secrets   []SecretFile
-	Notes     []Note
-	Successes []Success
+	Config  []byte // YAML with comments; `config check` passes
+	Secrets []SecretFile
+	Notes   []Note
 }
 
 // A SecretFile is to be written with mode 0600 beside the configuration, which refers to it.
@@ -56,11 +53,4 @@ const (
 
 func (f Fate) String() string {
 	return [...]string{"taken", "changed", "left"}[f]
-}
-
-// A Success is when the last backup of a job ended well, as the former tool noted it.
-type Success struct {
-	Job  string
-	At   time.Time
-	File string
 }
