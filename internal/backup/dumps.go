@@ -71,8 +71,10 @@ func (g Guard) JudgeDumps(databases []Database, dumps []DatabaseDump, before map
 		return nil
 	}
 	for _, path := range slices.Sorted(maps.Keys(before)) {
-		here := func(dump DatabaseDump) bool { // or not known, as its server could not be asked
-			return dump.Path() == path || dump.Left != "" && strings.HasPrefix(path, dump.Server+"/")
+		// One whose server could not be asked is not known to be gone: then the entry itself was left out, under the name that the
+		// configuration has. A single database that was left out says nothing of the others.
+		here := func(dump DatabaseDump) bool {
+			return dump.Path() == path || dump.Left != "" && dump.Name == AllDatabases && strings.HasPrefix(path, dump.Server+"/")
 		}
 		if wanted(databases, path) && !slices.ContainsFunc(dumps, here) {
 			breaches = append(breaches, fmt.Sprintf("the database of %s is gone from its server", CleanLine(path, 80)))

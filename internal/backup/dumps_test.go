@@ -22,6 +22,8 @@ func TestJudgeDumps(t *testing.T) {
 		"gone":                {all, []DatabaseDump{dump("shop", 1000, "")}, "wiki.dump is gone"},
 		"left out":            {all, []DatabaseDump{dump("shop", 1000, ""), dump("wiki", 0, "down")}, ""},
 		"another is left out": {all, []DatabaseDump{dump("shop", 1000, ""), {Kind: OneDatabase, Type: "mysql", Server: "mysql", Name: "blog", Left: "down"}}, "wiki.dump is gone"},
+		"closed beside it":    {all, []DatabaseDump{dump("shop", 1000, ""), dump("attic", 0, "it takes no connections")}, "wiki.dump is gone"},
+		"server not asked":    {all, []DatabaseDump{dump(AllDatabases, 0, "down")}, ""},
 		"no longer wanted":    {[]Database{{Type: "postgresql", Names: []string{"shop"}}}, []DatabaseDump{dump("shop", 1000, "")}, ""},
 		"nothing is wanted":   {nil, nil, ""},
 	} {
