@@ -293,8 +293,7 @@ func TestPage(t *testing.T) {
 
 // The metrics of nothing but a version are as well-formed as all others: the collector reads them before the first run.
 func TestWithoutAnyRow(t *testing.T) {
-	text, err := metrics.Format(nil, build)
-	if err != nil || len(parse(t, text)) != 1 {
-		t.Errorf("%v\n%s", err, text)
+	if text := metrics.Format(nil, build); len(parse(t, text)) != 1 {
+		t.Errorf("%s", text)
 	}
 }

@@ -3,7 +3,6 @@
 package metrics
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,7 +11,6 @@ import (
 	"time"
 
 	"github.com/google/renameio/v2"
-	"github.com/prometheus/common/expfmt"
 
 	"borgcron/internal/backup"
 )
@@ -58,16 +56,12 @@ const mode = 0o644
 // never writes into a file that is there: others may have put a link in its place. Until then the new one has
 // a name that the collector, which reads *.prom, does not look at.
 func Write(path string, rows []Row, build Build) error {
-	text, err := Format(rows, build)
-	if err != nil {
-		return fmt.Errorf("write the metrics to %s: %w", path, err)
-	}
 	folder, err := os.OpenRoot(filepath.Dir(path))
 	if err != nil {
 		return fmt.Errorf("write the metrics to %s: %w", path, explain(err))
 	}
 	defer func() { _ = folder.Close() }() // it was only looked through
-	if err := replace(folder, filepath.Base(path), text); err != nil {
+	if err := replace(folder, filepath.Base(path), Format(rows, build)); err != nil {
 		return fmt.Errorf("write the metrics to %s: %w", path, explain(err))
 	}
 	return nil
@@ -95,20 +89,6 @@ func explain(err error) error {
 		return fmt.Errorf("the user who runs this may not write there: let it, or change metrics.textfile (%w)", err)
 	}
 	return err
-}
-
-// Format returns the metrics in Prometheus' text format.
-func Format(rows []Row, build Build) ([]byte, error) {
-	var text bytes.Buffer
-	for _, family := range families(distinct(rows), build) {
-		if len(family.GetMetric()) == 0 {
-			continue
-		}
-		if _, err := expfmt.MetricFamilyToText(&text, family); err != nil {
-			return nil, err
-		}
-	}
-	return text.Bytes(), nil
 }
 
 // distinct gives rows of one name, as repositories without a name have, names of their own: one series that stands there

@@ -43,11 +43,7 @@ func known(job, repository string) metrics.Row {
 
 func format(t *testing.T, rows ...metrics.Row) string {
 	t.Helper()
-	text, err := metrics.Format(rows, build)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
+	return string(metrics.Format(rows, build))
 }
 
 // samples are the lines of a text that are no comments, but for the version.
@@ -174,10 +170,7 @@ func TestAnyRowsCanBeRead(t *testing.T) {
 			row.Archive.Files = rapid.Int64().Draw(t, "files")
 			return row
 		})).Draw(t, "rows")
-		text, err := metrics.Format(rows, metrics.Build{Version: word.Draw(t, "version"), User: word.Draw(t, "user")})
-		if err != nil {
-			t.Fatal(err)
-		}
+		text := metrics.Format(rows, metrics.Build{Version: word.Draw(t, "version"), User: word.Draw(t, "user")})
 		families := parse(t, text)
 		if got := len(families["borgcron_archive_files"].GetMetric()); got > len(rows) || len(rows) > 0 && got == 0 {
 			t.Fatalf("%d rows of %d", got, len(rows))
