@@ -183,6 +183,11 @@ func (l *Last) endCreate(job *Job, result StepResult, ok bool) {
 		return
 	}
 	report := result.Report
+	if report.Archive == nil { // another tool made it: when is known, and nothing else
+		l.Listing = nil
+		l.succeeded(result)
+		return
+	}
 	l.Meet(report)
 	l.list(result)
 	measure := &Measure{Files: report.Files, Size: report.OriginalSize, Fingerprint: job.Fingerprint()}

@@ -15,7 +15,7 @@ import (
 // Borgmatic imports configuration files of borgmatic, with sections (1.x) or without (1.8 and newer): each becomes a job, and
 // equal repositories become one. An error names the file and the line of each mistake.
 func Borgmatic(sources []Source, o Options) (Result, error) {
-	b := &borgmatic{o: o}
+	b := &borgmatic{o: o, secrets: secretFiles{dir: o.SecretDir}}
 	if len(sources) == 0 {
 		return Result{}, errors.New("import from borgmatic: there is no file to import")
 	}
@@ -32,7 +32,7 @@ func Borgmatic(sources []Source, o Options) (Result, error) {
 	if err != nil {
 		return Result{}, fmt.Errorf("write the configuration: %w", err)
 	}
-	result := Result{Config: config, Secrets: b.secrets}
+	result := Result{Config: config, Secrets: b.secrets.files}
 	for _, job := range b.jobs {
 		result.Notes = append(result.Notes, job.notes...)
 	}
@@ -46,7 +46,7 @@ type borgmatic struct {
 	jobs         []*borgmaticJob
 	repositories []borgmaticRepository
 	channels     []borgmaticChannel
-	secrets      []SecretFile
+	secrets      secretFiles
 }
 
 // borgmaticJob is one file of borgmatic's on its way to a job.

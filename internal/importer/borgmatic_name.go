@@ -59,7 +59,7 @@ func (j *borgmaticJob) prunedBy() {
 	}
 	switch {
 	case prefix == nil:
-		if host := j.fillNames("{hostname}-"); match == nil && j.old && j.match != "" && !strings.HasPrefix(j.match, host) {
+		if host := j.o.fillNames("{hostname}-"); match == nil && j.old && j.match != "" && !strings.HasPrefix(j.match, host) {
 			s := j.top.get("archive_name_format")
 			j.note(s, Changed, "borgmatic before 1.8 pruned what begins with the host's name, and so nothing of this series: look at `borgcron run %s --only prune --dry-run` first", j.name)
 		}
@@ -85,7 +85,7 @@ func (j *borgmaticJob) matchArchives(s *setting, text string) {
 
 // pruneBy takes a pattern of the owner's.
 func (j *borgmaticJob) pruneBy(s *setting, pattern string, counts bool) {
-	pattern = j.fillNames(pattern)
+	pattern = j.o.fillNames(pattern)
 	switch {
 	case !counts:
 		j.note(s, Left, "match_archives stands there as well")
@@ -101,7 +101,7 @@ func (j *borgmaticJob) pruneBy(s *setting, pattern string, counts bool) {
 
 // derived is the pattern that borgmatic makes of a name; "" if what borg would put into it is not known here.
 func (j *borgmaticJob) derived(format string) string {
-	pattern := j.fillNames(changingPart.ReplaceAllString(format, "*"))
+	pattern := j.o.fillNames(changingPart.ReplaceAllString(format, "*"))
 	if strings.ContainsAny(pattern, "{}") {
 		return ""
 	}
@@ -201,16 +201,4 @@ func convertTime(layout string) string {
 		out.WriteString(timeWords[layout[i]])
 	}
 	return out.String()
-}
-
-// made are the names of what a template makes for a job, as far as the import knows who that is.
-func (j *borgmaticJob) made() backup.Names {
-	return backup.Names{Hostname: orWord(j.o.Hostname), FQDN: orWord(j.o.FQDN), User: orWord(j.o.User), Job: j.name}
-}
-
-func orWord(text string) string {
-	if text == "" {
-		return "unknown"
-	}
-	return text
 }

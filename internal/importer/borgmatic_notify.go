@@ -131,7 +131,7 @@ func (j *borgmaticJob) pings(name string, s *setting) {
 	for i, on := range [][]string{{"succeeded", "warning"}, {"failed"}} {
 		where.RawQuery = states[i]
 		hint := name + map[int]string{0: "-good", 1: "-failed"}[i]
-		path, ok := j.secretFile(j.name+"-"+hint, where.String())
+		path, ok := j.secrets.add(j.name+"-"+hint, where.String())
 		if !ok {
 			j.note(address, Left, "an address that holds a secret: import with --write-secrets, or say two channels of `type: webhook` and `method: GET` with `url: {file: ...}`")
 			return

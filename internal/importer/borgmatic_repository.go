@@ -50,7 +50,7 @@ func (j *borgmaticJob) addRepositories(s *setting) {
 	}
 }
 
-var repositoryScheme = regexp.MustCompile(`^([a-z0-9]+):(//)?`)
+var repositoryScheme = regexp.MustCompile(`^([a-zA-Z0-9+.-]+):(//)?`)
 
 // location makes a location of borgcron's from one of borgmatic's.
 func (j *borgmaticJob) location(s *setting) (string, bool) {
@@ -58,7 +58,7 @@ func (j *borgmaticJob) location(s *setting) (string, bool) {
 	if !ok {
 		return "", false
 	}
-	said := j.fillNames(text)
+	said := j.o.fillNames(text)
 	if strings.Contains(strings.NewReplacer("${", "").Replace(said), "{") {
 		j.note(s, Left, "it holds a placeholder of borg that the import cannot fill in: write what it stands for")
 		return "", false
@@ -67,58 +67,53 @@ func (j *borgmaticJob) location(s *setting) (string, bool) {
 	if said != text {
 		fate, message = Changed, "borg's placeholders are filled in"
 	}
-	if local, found := strings.CutPrefix(said, "file://"); found {
-		said = local
+	remote, why := judgeLocation(said)
+	if why != "" {
+		j.note(s, Left, "%s", why)
+		return "", false
 	}
-	scheme := repositoryScheme.FindStringSubmatch(said)
+	if remote {
+		j.note(s, fate, "%s", message)
+		return expandable(said), true
+	}
+	whole, why := j.path(strings.TrimPrefix(said, "file://"))
+	if why != "" {
+		j.note(s, Left, "%s", why)
+		return "", false
+	}
+	j.note(s, fate, "%s", message)
+	return whole, true
+}
+
+// judgeLocation tells whether borg's location of a repository is on a server, or why it cannot be one of ours.
+func judgeLocation(said string) (remote bool, why string) {
+	scheme := repositoryScheme.FindStringSubmatch(strings.TrimPrefix(said, "file://"))
 	head, _, colon := strings.Cut(said, ":")
 	switch {
 	case strings.ContainsFunc(said, func(r rune) bool { return r <= ' ' }):
-		j.note(s, Left, "a location with a space: borgcron wants it as ssh://USER@HOST/PATH with %%20, or a link without one")
-		return "", false
+		return false, "a location with a space: borgcron wants it as ssh://USER@HOST/PATH with %20, or a link without one"
 	case strings.HasPrefix(said, "ssh://"):
-		if where, err := url.Parse(said); err == nil && !strings.Contains(said, "${") && (where.Host == "" || len(where.Path) < 2 || hasPassword(where) || strings.HasPrefix(where.Host, "-")) {
-			j.note(s, Left, "wants ssh://USER@HOST:PORT/PATH, without a password")
-			return "", false
+		where, err := url.Parse(said)
+		if !strings.Contains(said, "${") && (err != nil || where.Host == "" || len(where.Path) < 2 || hasPassword(where) ||
+			strings.HasPrefix(where.Host, "-") || strings.HasPrefix(where.User.Username(), "-")) {
+			return false, "wants ssh://USER@HOST:PORT/PATH, without a password"
 		}
+		return true, ""
 	case strings.Contains(said, "::"):
-		j.note(s, Left, "it names an archive: borgcron wants the repository")
-		return "", false
+		return false, "it names an archive: borgcron wants the repository"
 	case scheme != nil && (scheme[2] != "" || slices.Contains([]string{"rclone", "s3", "b2", "sftp"}, scheme[1])):
-		j.note(s, Left, "borgcron knows folders of this machine and ssh://, not %s:", scheme[1])
-		return "", false
-	case colon && !strings.Contains(head, "/") && !strings.HasPrefix(said, "${") && !strings.HasPrefix(said, "~"):
-		if head == "" || strings.HasPrefix(head, "-") || len(said) == len(head)+1 {
-			j.note(s, Left, "wants USER@HOST:PATH")
-			return "", false
-		}
-	default:
-		whole, why := j.path(said)
-		if why != "" {
-			j.note(s, Left, "%s", why)
-			return "", false
-		}
-		j.note(s, fate, "%s", message)
-		return whole, true
+		return false, "borgcron knows folders of this machine and ssh://, not " + scheme[1] + ":"
+	case strings.HasPrefix(said, "file://") || !colon || strings.Contains(head, "/") || strings.HasPrefix(said, "${") || strings.HasPrefix(said, "~"):
+		return false, ""
+	case head == "" || strings.HasPrefix(head, "-") || len(said) == len(head)+1:
+		return false, "wants USER@HOST:PATH"
 	}
-	j.note(s, fate, "%s", message)
-	return expandable(said), true
+	return true, ""
 }
 
 func hasPassword(where *url.URL) bool {
 	_, has := where.User.Password()
 	return has
-}
-
-// fillNames fills in the placeholders of borg that say where and who this is.
-func (j *borgmaticJob) fillNames(text string) string {
-	pairs := []string{}
-	for _, pair := range [][2]string{{"{hostname}", j.o.Hostname}, {"{fqdn}", j.o.FQDN}, {"{user}", j.o.User}} {
-		if pair[1] != "" {
-			pairs = append(pairs, pair[0], pair[1])
-		}
-	}
-	return strings.NewReplacer(pairs...).Replace(text)
 }
 
 func (j *borgmaticJob) addRepository(item *setting, location string, label *setting) {

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
+	"unicode"
 )
 
 // secret reads where a secret is kept; what is one itself goes into a file of its own. It returns nil, and has said so, if it has to be
@@ -26,32 +26,12 @@ func (j *borgmaticJob) secret(s *setting, hint string) map[string]string {
 		j.note(s, Left, "a secret made of variables: write it into a file and name that (`{file: ...}`)")
 		return nil
 	}
-	if path, ok := j.secretFile(hint, plain(text)); ok {
+	if path, ok := j.secrets.add(hint, plain(text)); ok {
 		j.note(s, Changed, "it is in a file of its own now")
 		return map[string]string{"file": path}
 	}
 	j.note(s, Left, "a secret, which is not copied into the configuration: import with --write-secrets, or write it into a file with mode 0600 and name that (`{file: ...}`)")
 	return nil
-}
-
-// secretFile gives a secret a file: the one that holds it already, if there is one.
-func (b *borgmatic) secretFile(hint, secret string) (string, bool) {
-	if b.o.SecretDir == "" {
-		return "", false
-	}
-	for _, file := range b.secrets {
-		if string(file.Content) == secret+"\n" {
-			return file.Path, true
-		}
-	}
-	name := freeName(hint, func(free string) bool {
-		return slices.ContainsFunc(b.secrets, func(f SecretFile) bool {
-			return strings.EqualFold(f.Path, filepath.Join(b.o.SecretDir, free+".key"))
-		})
-	})
-	file := SecretFile{Path: filepath.Join(b.o.SecretDir, name+".key"), Content: []byte(secret + "\n")}
-	b.secrets = append(b.secrets, file)
-	return file.Path, true
 }
 
 var credentialPattern = regexp.MustCompile(`^\{credential +([^}]*)\}`)
@@ -103,33 +83,36 @@ func (j *borgmaticJob) passcommand(s *setting) map[string]string {
 		j.note(s, Left, "a command that gives a secret is not taken over unseen: look at it and say `passphrase: {command: ...}`")
 		return nil
 	}
-	if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' }) {
-		j.note(s, Left, "a command of more than one line: put it into a script")
-		return nil
-	}
-	words, whole := splitWords(text)
-	if !whole || len(words) == 0 {
-		j.note(s, Left, "a command whose quotes are not whole")
-		return nil
-	}
-	if words[0] == "cat" && len(words) == 2 && filepath.IsAbs(words[1]) && !hasVariable(text) {
-		j.note(s, Changed, "the file is read without a program")
-		return map[string]string{"file": expandable(words[1])}
-	}
-	if strings.ContainsAny(text, "$`*?;&|<>()~#!") {
-		var quoted []string
-		for _, word := range words {
-			quoted = append(quoted, shellQuote(plain(word)))
-		}
-		if hasVariable(text) {
+	if hasVariable(text) {
+		if _, whole := splitWords(text); whole && !strings.ContainsFunc(text, unicode.IsControl) {
 			j.note(s, Changed, "a shell runs it, and fills in the variables")
 			return map[string]string{"command": text}
 		}
-		j.note(s, Changed, "a shell runs it: its words are quoted")
-		return map[string]string{"command": strings.Join(quoted, " ")}
 	}
-	j.note(s, Taken, "")
-	return map[string]string{"command": text}
+	secret, fate, message := passcommandSecret(plain(text))
+	j.note(s, fate, "%s", message)
+	return secret
+}
+
+// passcommandSecret turns a command line as borg takes it, without a shell, into a secret of ours, whose commands a shell runs; nil if
+// that cannot be.
+func passcommandSecret(text string) (secret map[string]string, fate Fate, message string) {
+	if strings.ContainsFunc(text, unicode.IsControl) {
+		return nil, Left, "a command of more than one line: put it into a script"
+	}
+	words, whole := splitWords(text)
+	switch {
+	case !whole || len(words) == 0:
+		return nil, Left, "a command whose quotes are not whole"
+	case words[0] == "cat" && len(words) == 2 && filepath.IsAbs(words[1]):
+		return map[string]string{"file": escape(words[1])}, Changed, "the file is read without a program"
+	case !strings.ContainsAny(text, "$`*?;&|<>()~#!"):
+		return map[string]string{"command": text}, Taken, ""
+	}
+	for i, word := range words {
+		words[i] = shellQuote(word)
+	}
+	return map[string]string{"command": strings.Join(words, " ")}, Changed, "a shell runs it: its words are quoted"
 }
 
 // leftOut is the comment in place of a secret that was left out.

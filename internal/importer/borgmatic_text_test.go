@@ -39,7 +39,7 @@ func TestArchiveNameOf(t *testing.T) {
 
 // The pattern of a series holds what borgmatic made and what borgcron makes, and not what others made.
 func TestSeriesGoOn(t *testing.T) {
-	j := &borgmaticJob{borgmatic: &borgmatic{o: Options{Hostname: "laptop"}}, name: "home", archiveName: "{hostname}-{now}", match: "laptop-*"}
+	s := &series{names: Options{Hostname: "laptop"}.made("home"), archiveName: "{hostname}-{now}", match: "laptop-*"}
 	old, made, other := "laptop-2026-11-23T21:51:08.161595", "laptop-2026-11-23T21:51:08", "laptop-home.dumps-2026-11-23T21:51:08"
 	for _, test := range []struct {
 		way        int
@@ -47,11 +47,11 @@ func TestSeriesGoOn(t *testing.T) {
 		want       bool
 		whatItIsOf string
 	}{
-		{asBorgmatic, old, true, "borgmatic's"}, {asBorgmatic, made, true, "borgcron's"}, {asBorgmatic, other, true, "dumps"},
+		{byOld, old, true, "borgmatic's"}, {byOld, made, true, "borgcron's"}, {byOld, other, true, "dumps"},
 		{byDigits, old, true, "borgmatic's"}, {byDigits, made, true, "borgcron's"}, {byDigits, other, false, "dumps"},
 		{byJob, old, false, "borgmatic's"}, {byJob, "laptop-home-2026-11-23T21:51:08", true, "borgcron's"}, {byJob, other, false, "dumps"},
 	} {
-		if got := backup.Match(j.pattern(test.way), test.name); got != test.want {
+		if got := backup.Match(s.pattern(test.way), test.name); got != test.want {
 			t.Errorf("way %d, %s (%s): matched %v", test.way, test.name, test.whatItIsOf, got)
 		}
 	}

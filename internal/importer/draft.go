@@ -2,6 +2,7 @@ package importer
 
 import (
 	"bytes"
+	"slices"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -45,6 +46,22 @@ func (m mapping) sub(key string) mapping {
 	made := newMapping()
 	m.set(key, made)
 	return made
+}
+
+// order puts these keys first, as far as they are there.
+func (m mapping) order(keys ...string) {
+	var first, rest []*yaml.Node
+	for _, key := range keys {
+		if at := m.index(key); at >= 0 {
+			first = append(first, m.node.Content[at:at+2]...)
+		}
+	}
+	for i := 0; i < len(m.node.Content); i += 2 {
+		if !slices.Contains(keys, m.node.Content[i].Value) {
+			rest = append(rest, m.node.Content[i:i+2]...)
+		}
+	}
+	m.node.Content = append(first, rest...)
 }
 
 func (m mapping) empty() bool { return len(m.node.Content) == 0 }

@@ -24,6 +24,13 @@ type Result struct {
 	Config  []byte // YAML with comments; `config check` passes
 	Secrets []SecretFile
 	Notes   []Note
+	Times   []TimeFile
+}
+
+// A TimeFile is where another tool kept when the backup of a job last succeeded. It may not be there.
+type TimeFile struct {
+	Job  string
+	Path string
 }
 
 // A SecretFile is to be written with mode 0600 beside the configuration, which refers to it.

@@ -36,7 +36,7 @@ func (s *session) newRow(repository backup.Repository) *row {
 		session: s,
 		target:  backup.Target{Job: s.job, Repository: repository},
 		run: backup.Run{
-			ID: newRunID(now), Job: s.job.Name, Repository: s.job.RepositoryName(repository), Started: now,
+			ID: NewRunID(now), Job: s.job.Name, Repository: s.job.RepositoryName(repository), Started: now,
 		},
 	}
 }

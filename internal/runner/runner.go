@@ -255,8 +255,8 @@ func (s *session) deadline(ctx context.Context) (context.Context, context.Cancel
 
 var errDeadline = errors.New("timeout.run is over")
 
-// newRunID makes an id that sorts by time and is short enough to type.
-func newRunID(now time.Time) string {
+// NewRunID makes an id that sorts by time and is short enough to type.
+func NewRunID(now time.Time) string {
 	suffix := make([]byte, 2)
 	_, _ = rand.Read(suffix) // crypto/rand.Read never fails
 	return now.UTC().Format("20060102T150405") + "-" + hex.EncodeToString(suffix)

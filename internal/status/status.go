@@ -128,6 +128,8 @@ func Remembered(state string, job *backup.Job, repository backup.Repository) (ba
 	last := record.last()
 	if !last.SuccessEnded.IsZero() {
 		last.FirstSuccess = last.SuccessBegan
+	}
+	if record.Archive != "" {
 		last.Measure = &backup.Measure{Files: record.Files, Size: record.OriginalSize, Fingerprint: job.Fingerprint()}
 	}
 	return last, true
