@@ -143,6 +143,16 @@ func withoutNumbers(text string) string {
 	return strings.ToValidUTF8(text[:min(len(text), mostCause)], "") // as JSON would give it back
 }
 
+// Topic is what messages about a job on a repository have in common. Those of a run that was skipped have their own: they take
+// no failure's place, and no success's.
+func Topic(t Target, skipped bool) string {
+	topic := t.Job.Name + " " + t.Repository.Key()
+	if skipped {
+		topic += " skipped"
+	}
+	return topic
+}
+
 // Letter is a message to one channel that is on its way.
 type Letter struct {
 	ID      int64

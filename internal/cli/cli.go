@@ -171,7 +171,7 @@ Start with 'borgcron init', or with a file of four lines; see 'borgcron config s
 		newHistoryCommand(env),
 		newNotifyCommand(env),
 		newNotifyHelperCommand(env),
-		newAckCommand(env),
+		newAckCommand(env), newForgetCommand(env),
 		newSizesCommand(env),
 		newDumpCommand(env), newRestoreCommand(env), newRestoreDatabaseCommand(env), newUnlockCommand(env),
 		newInitCommand(env),

@@ -14,7 +14,7 @@ var verbs = []string{
 
 // notYet are the commands that have their name and place, and no deed in this version.
 var notYet = []string{
-	"forget", "serve", "browse",
+	"serve", "browse",
 }
 
 func laterCommands() []*cobra.Command {

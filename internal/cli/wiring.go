@@ -98,7 +98,7 @@ func (env *environment) noteJobs(loaded *config.Config) {
 			env.Log.Warn("writing the status file", "error", err)
 		}
 		for _, job := range gone {
-			env.Log.Info("a job is no longer configured; its archives and records stay", "job", job)
+			env.Log.Info("a job is no longer configured; its archives stay, and its records until: borgcron forget "+job, "job", job)
 		}
 	}
 	env.noteConfiguration(loaded)

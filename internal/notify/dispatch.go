@@ -63,9 +63,6 @@ type Dispatcher struct {
 	down map[string]bool // channels that could not be reached: this process does not try them again
 }
 
-// topic is what messages about a job on a repository have in common.
-func topic(t backup.Target) string { return t.Job.Name + " " + t.Repository.Key() }
-
 // Observe takes note of what a run's event makes worth telling. Only the start of a run is told at once;
 // all else is kept and waits for Deliver, so that nothing is sent while a lock is held.
 func (d *Dispatcher) Observe(ctx context.Context, e backup.Event) error {
@@ -74,7 +71,7 @@ func (d *Dispatcher) Observe(ctx context.Context, e backup.Event) error {
 		if d.before == nil {
 			d.before = map[string]backup.Standing{}
 		}
-		d.before[topic(e.Target)] = d.Standing(e.Target)
+		d.before[backup.Topic(e.Target, false)] = d.Standing(e.Target)
 		d.start(ctx, e)
 	case backup.RunEnded:
 		return d.runEnded(ctx, e)
@@ -110,7 +107,7 @@ func (d *Dispatcher) runEnded(ctx context.Context, e backup.Event) error {
 	standing := d.Standing(e.Target)
 	return d.tell(ctx, e.Target, func(told *backup.Told) tidings {
 		news := told.Run(e.Run, standing, d.Now())
-		if before := d.before[topic(e.Target)]; standing.Well && (before.Failed || before.Stale) && !slices.Contains(news, backup.NewsRecovered) {
+		if before := d.before[backup.Topic(e.Target, false)]; standing.Well && (before.Failed || before.Stale) && !slices.Contains(news, backup.NewsRecovered) {
 			i := len(news) // what was told of it then is not known any more
 			if e.Run.Outcome == backup.Succeeded {
 				i = slices.Index(news, backup.NewsSucceeded)
@@ -169,10 +166,7 @@ func (d *Dispatcher) tell(ctx context.Context, t backup.Target, decide func(*bac
 			body, err := json.Marshal(tidings.compose(event))
 			failures = append(failures, err)
 			body = withoutLocation(body, t)
-			topic := topic(t)
-			if event == backup.NewsSkipped { // it takes no failure's place, and no success's
-				topic += " skipped"
-			}
+			topic := backup.Topic(t, event == backup.NewsSkipped)
 			letters = append(letters, backup.Letter{Channel: post.Name, Topic: topic, Newest: post.Newest, Made: d.Now(), Body: body})
 		}
 		return letters

@@ -22,7 +22,7 @@ type Memory struct {
 func (m *Memory) Tell(_ context.Context, t backup.Target, decide func(*backup.Told) []backup.Letter) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	key := topic(t)
+	key := backup.Topic(t, false)
 	if m.told == nil {
 		m.told = map[string]*backup.Told{}
 	}
