@@ -26,6 +26,8 @@ type Client struct {
 	Secret  func(context.Context, backup.Secret) ([]byte, error) // reads a passphrase
 	State   string                                               // folder for the cache of borg's version; "": none
 	HostID  string                                               // BORG_HOST_ID; "": borg's default
+	Owners  []int                                                // users whose folders root uses as its own
+	KnownID func(ctx context.Context, key string) string         // borg's id of a repository, "" if it is not known; nil: none is
 }
 
 // task is one call of borg.
@@ -48,6 +50,9 @@ type task struct {
 func (c *Client) run(ctx context.Context, call backup.Call, t task) (backup.Report, error) {
 	program, _, err := c.program(ctx, call.Repository)
 	if err != nil {
+		return backup.Report{}, during(t.command, err)
+	}
+	if err := c.CheckOwner(ctx, call.Repository); err != nil {
 		return backup.Report{}, during(t.command, err)
 	}
 	passphrase, err := c.passphrase(ctx, call.Repository)

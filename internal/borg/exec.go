@@ -15,6 +15,9 @@ func (c *Client) Exec(ctx context.Context, call backup.Call, args []string) erro
 	if err != nil {
 		return during("borg", err)
 	}
+	if err := c.CheckOwner(ctx, call.Repository); err != nil {
+		return during("borg", err)
+	}
 	passphrase, err := c.passphrase(ctx, call.Repository)
 	if err != nil {
 		return during("borg", err)

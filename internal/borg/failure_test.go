@@ -32,7 +32,7 @@ func (f *fixture) asNobody() {
 	if err := os.WriteFile(wrapper, []byte(text), 0o755); err != nil {
 		f.t.Fatal(err)
 	}
-	f.repo.Borg = wrapper
+	f.repo.Borg, f.client.Owners = wrapper, []int{nobody}
 }
 
 func TestRepositoryFailures(t *testing.T) {

@@ -49,7 +49,7 @@ type examination struct {
 func (env *environment) newExamination(ctx context.Context, loaded *config.Config, jobs []backup.Job, options doctorOptions) *examination {
 	x := &examination{env: env, loaded: loaded, jobs: jobs, options: options, state: loaded.MakeState()}
 	x.conditions = &condition.Checker{Environ: hook.Environ(env.Environ, env.secretVariables(loaded))}
-	x.client = &borg.Client{Environ: env.Environ, Secret: env.secretReader(loaded)}
+	x.client = &borg.Client{Environ: env.Environ, Secret: env.secretReader(loaded), Owners: loaded.Owners()}
 	x.alarms = &alarm.Store{Dir: filepath.Join(loaded.State, "alarms"), Now: env.Now}
 	if x.state != nil {
 		x.unread = x.state
@@ -61,6 +61,8 @@ func (env *environment) newExamination(ctx context.Context, loaded *config.Confi
 	x.history, x.unread = history.OpenReader(ctx, filepath.Join(loaded.State, "history.db"), env.Now)
 	if x.unread != nil {
 		x.history = nil
+	} else {
+		x.client.KnownID = x.history.RepositoryID
 	}
 	files, _ := status.Read(loaded.State)
 	for i := range jobs {

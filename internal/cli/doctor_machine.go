@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/user"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -86,15 +84,7 @@ func ownerOf(path string) (name string, other bool) {
 	if !ok || int(stat.Uid) == os.Geteuid() {
 		return "", false
 	}
-	return userName(stat.Uid), true
-}
-
-func userName(uid uint32) string {
-	number := strconv.FormatUint(uint64(uid), 10)
-	if found, err := user.LookupId(number); err == nil {
-		return found.Username
-	}
-	return number
+	return machine.UserName(stat.Uid), true
 }
 
 // mostFiles is how many files are looked at in one folder: enough to meet what one run as root leaves behind.
@@ -113,7 +103,6 @@ const deepEnough = 3
 // we may have); as root, for all that are of others. What cannot be entered is passed over: it is one of them itself.
 func lookForeign(ctx context.Context, folder string, wanted uint32) foreignFiles {
 	var f foreignFiles
-	me := os.Geteuid()
 	_ = filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
 		if ctx.Err() != nil || f.looked >= mostFiles {
 			return filepath.SkipAll
@@ -126,9 +115,9 @@ func lookForeign(ctx context.Context, folder string, wanted uint32) foreignFiles
 			return nil //nolint:nilerr // it is gone meanwhile
 		}
 		f.looked++
-		if stat, ok := info.Sys().(*syscall.Stat_t); ok && int(stat.Uid) != me && (me == 0 || unix.Access(path, wanted) != nil) {
+		if uid, foreign := machine.Foreign(path, info, wanted); foreign {
 			if f.count++; f.count == 1 {
-				f.first, f.owner = path, userName(stat.Uid)
+				f.first, f.owner = path, machine.UserName(uid)
 			}
 		}
 		if relative, _ := filepath.Rel(folder, path); entry.IsDir() && relative != "." && strings.Count(relative, "/")+1 >= deepEnough {

@@ -244,6 +244,7 @@ func (x *examination) owners(ctx context.Context, target backup.Target) []doctor
 			found = append(found, doctor.Foreign{What: what, Folder: shown, Count: files.count, Of: files.owner, User: username(), Root: os.Geteuid() == 0})
 		}
 	}
+	refusal := x.client.CheckOwner(ctx, target.Repository) // what is deeper down, and keys, stops borg later if at all
 	var findings []doctor.Finding
 	for _, folder := range x.client.Folders(target.Repository) {
 		wanted := uint32(unix.W_OK)
@@ -255,7 +256,11 @@ func (x *examination) owners(ctx context.Context, target backup.Target) []doctor
 			findings = append(findings, doctor.JudgeSmallRoom(folder.What+" ("+folder.Path+")", free)...)
 		}
 	}
-	findings = append(findings, doctor.JudgeForeign(doctor.CacheOwner, looked, found)...)
+	if refusal != nil {
+		findings = append(findings, doctor.JudgeRefused(backup.AsFailure("", refusal)))
+	} else {
+		findings = append(findings, doctor.JudgeForeign(doctor.CacheOwner, looked, found)...)
+	}
 	if r := target.Repository; r.IsLocal() {
 		found, looked = nil, 0
 		look("the repository", r.Key(), "", unix.W_OK)

@@ -127,7 +127,7 @@ func (s *setUp) openState(where config.Environment) error {
 	if err != nil {
 		s.env.Log.Warn("borg's locks may not be told from those of other machines", "error", err)
 	}
-	s.client = &borg.Client{Environ: s.env.Environ, Secret: s.env.secretReader(loaded), State: loaded.State, HostID: hostID}
+	s.client = &borg.Client{Environ: s.env.Environ, Secret: s.env.secretReader(loaded), State: loaded.State, HostID: hostID, Owners: loaded.Owners()}
 	s.locks = &lock.Locker{Dir: filepath.Join(loaded.State, "locks"), Now: s.env.Now}
 	return nil
 }

@@ -58,7 +58,7 @@ func (env *environment) newParts(ctx context.Context, loaded *config.Config) (*p
 	}
 	p := &parts{
 		state:  loaded.State,
-		client: &borg.Client{Environ: env.Environ, Secret: env.secretReader(loaded), State: loaded.State, HostID: hostID},
+		client: &borg.Client{Environ: env.Environ, Secret: env.secretReader(loaded), State: loaded.State, HostID: hostID, Owners: loaded.Owners()},
 		locks:  &lock.Locker{Dir: filepath.Join(loaded.State, "locks"), Now: env.Now},
 		alarms: &alarm.Store{Dir: filepath.Join(loaded.State, "alarms"), Now: env.Now},
 	}
@@ -72,7 +72,7 @@ func (env *environment) newParts(ctx context.Context, loaded *config.Config) (*p
 		p.records = noRecords{err}
 		return p, nil
 	}
-	p.history, p.records = store, store
+	p.history, p.records, p.client.KnownID = store, store, store.RepositoryID
 	return p, nil
 }
 

@@ -139,6 +139,9 @@ func (e *Environment) owners() []int {
 	return owners
 }
 
+// Owners are the users whose files and folders root uses as its own: itself, and who --config-owner names.
+func (c *Config) Owners() []int { return c.env.owners() }
+
 func (e *Environment) machine() Machine {
 	if e.Machine == nil {
 		return thisMachine{}

@@ -271,6 +271,11 @@ type Foreign struct {
 	Root   bool   // that is root, whom they do not stop
 }
 
+// JudgeRefused is why no borg is started: it would write among files of another user.
+func JudgeRefused(failure *backup.Failure) Finding {
+	return finding(CacheOwner, Failure, failure.Hint, "%s", failure.Message)
+}
+
 // JudgeForeign judges files of other users in borg's own folders, or in a repository (of which no folder is told).
 func JudgeForeign(check string, looked int, found []Foreign) []Finding {
 	var findings []Finding

@@ -25,6 +25,16 @@ func (s *Store) Recall(ctx context.Context, t backup.Target) (last backup.Last, 
 	return last, about("knowledge", t, err)
 }
 
+// RepositoryID is borg's id of a repository, "" if it is not known.
+func (s *Store) RepositoryID(ctx context.Context, key string) string {
+	var shared backup.Shared
+	_ = s.read(ctx, func(tx *sql.Tx) error { // what cannot be read is not known
+		_, err := load(ctx, tx, &shared, "SELECT shared FROM repositories WHERE repository_key = ?", key)
+		return err
+	})
+	return shared.ID
+}
+
 // openNow returns the step that was begun and is not known to have ended, "" if there is none. Its row says so: to
 // write all that is known at the start of each step would take longer than all the rest.
 func openNow(ctx context.Context, tx *sql.Tx, t backup.Target) (step backup.Step, err error) {
