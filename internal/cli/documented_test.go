@@ -101,7 +101,7 @@ func TestEverythingIsDocumented(t *testing.T) {
 var (
 	// call is a call up to what is another's: a pipe, a comment (after two blanks), another shell.
 	call       = regexp.MustCompile(`(?:^|\s)borgcron((?: [a-z][a-z-]*)*)((?: [^\s|;&#$']+)*)`)
-	configured = regexp.MustCompile(` --config [^\s]+`)
+	configured = regexp.MustCompile(` (?:--config [^\s]+|-u borgcron)`) // and who it is called by, by chance of the same name
 	flag       = regexp.MustCompile(`(?:^|[\s\[(])(--[a-z][a-z-]*)`)
 )
 

@@ -162,3 +162,29 @@ func TestKeepHostDoesNotUseTMPDIR(t *testing.T) {
 		t.Errorf("%q, %v", text, err)
 	}
 }
+
+// Root does not write among the records of the user that --config-owner names; a state of its own in such a user's folder is a
+// container's.
+func TestMakeStateWithRecordsOfTheSecondOwner(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can give a folder to another user")
+	}
+	for records, want := range map[int]string{0: "", 65534: "has the records of another user"} {
+		folder := filepath.Join(t.TempDir(), "state")
+		for _, err := range []error{os.MkdirAll(folder+"/locks", 0o700), os.Chown(folder, 65534, 65534), os.Chown(folder+"/locks", records, records)} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		c := state(folder)
+		c.env.Owner, c.env.Machine = "backup", backupUser{}
+		if err := c.MakeState(); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("records of %d: %v, want %q", records, err, want)
+		}
+	}
+}
+
+// backupUser is a machine on which the user backup has the number 65534.
+type backupUser struct{ thisMachine }
+
+func (backupUser) UserID(string) (int, error) { return 65534, nil }
