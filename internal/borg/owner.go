@@ -71,7 +71,7 @@ func (c *Client) refuse(folder Folder, id string) error {
 }
 
 // within looks at a folder that perhaps is there, and at the files in it if they are wanted.
-func (c *Client) within(folder string, files bool) (path string, uid uint32, foreign bool) {
+func (c *Client) within(folder string, files bool) (path string, uid int, foreign bool) {
 	info, err := os.Stat(folder)
 	if err != nil {
 		return "", 0, false
@@ -96,12 +96,12 @@ func (c *Client) within(folder string, files bool) (path string, uid uint32, for
 	return "", 0, false
 }
 
-func (c *Client) foreign(path string, info fs.FileInfo) (uid uint32, foreign bool) {
+func (c *Client) foreign(path string, info fs.FileInfo) (uid int, foreign bool) {
 	if info == nil {
 		return 0, false
 	}
 	uid, foreign = machine.Foreign(path, info, unix.W_OK)
-	return uid, foreign && (os.Geteuid() != 0 || !slices.Contains(c.Owners, int(uid)))
+	return uid, foreign && (os.Geteuid() != 0 || !slices.Contains(c.Owners, uid))
 }
 
 // existing is the folder, or the next one above it that is there and can be seen: in that borg would make it.
@@ -114,8 +114,8 @@ func existing(folder string) (path string, info fs.FileInfo) {
 }
 
 // notOurs says whose it is, and what to do. Root can change the owner, or be the other user; a user can ask root.
-func notOurs(folder Folder, path string, uid uint32) error {
-	owner, we := machine.UserName(uid), machine.UserName(uint32(os.Geteuid()))
+func notOurs(folder Folder, path string, uid int) error {
+	owner, we := machine.UserName(uid), machine.UserName(os.Geteuid())
 	failure := &backup.Failure{Code: -1, Class: backup.Permanent}
 	failure.Message = fmt.Sprintf("%s (%s) is not for %s who runs this: %s belongs to %s", folder.What, folder.Path, we, path, owner)
 	failure.Hint = fmt.Sprintf("run borgcron as %s only, or as root: chown -R %s: %s", owner, we, folder.Path)

@@ -84,7 +84,7 @@ func ownerOf(path string) (name string, other bool) {
 	if !ok || int(stat.Uid) == os.Geteuid() {
 		return "", false
 	}
-	return machine.UserName(stat.Uid), true
+	return machine.UserName(int(stat.Uid)), true
 }
 
 // mostFiles is how many files are looked at in one folder: enough to meet what one run as root leaves behind.

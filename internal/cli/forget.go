@@ -82,7 +82,7 @@ func forget(ctx context.Context, env *environment, job string, options forgetOpt
 		return err
 	}
 	defer unlock()
-	if err := past.drop(ctx, env, parts); err != nil {
+	if err := past.drop(ctx, parts); err != nil {
 		return err
 	}
 	env.noteConfiguration(loaded) // which writes the notice
@@ -121,28 +121,33 @@ func newForgotten(ctx context.Context, p *parts, loaded *config.Config, job, rep
 	if !slices.Contains(known, job) {
 		return nil, usage("nothing is on record of a job %q%s", job, didYouMean(job, known))
 	}
-	places, err := p.history.Places(ctx, job)
+	return past, past.choose(ctx, p, keys)
+}
+
+// choose finds the records that are to be dropped: not those on repositories with the keys, which the job still has.
+func (f *forgotten) choose(ctx context.Context, p *parts, keys []string) error {
+	places, err := p.history.Places(ctx, f.job)
 	if err != nil {
-		return nil, exitError{exitFailed, err}
+		return exitError{exitFailed, err}
 	}
 	var names []string
 	for _, place := range places {
-		if names = append(names, place.Name); (repository == "" || place.Name == repository) && !slices.Contains(keys, place.Key) {
-			past.places = append(past.places, place)
+		if names = append(names, place.Name); (f.repository == "" || place.Name == f.repository) && !slices.Contains(keys, place.Key) {
+			f.places = append(f.places, place)
 		}
 	}
-	for _, record := range status.Records(p.state, job) {
-		if names = append(names, record.Repository); past.chosen(record) {
-			past.records = append(past.records, record)
+	for _, record := range status.Records(p.state, f.job) {
+		if names = append(names, record.Repository); f.chosen(record) {
+			f.records = append(f.records, record)
 		}
 	}
 	switch {
-	case repository == "" || len(past.places)+len(past.records) > 0:
-		return past, nil
-	case slices.Contains(names, repository):
-		return nil, usage("job %s still has the repository %s, and its records would only come back\n  hint: take it out of the configuration first", job, repository)
+	case f.repository == "" || len(f.places)+len(f.records) > 0:
+		return nil
+	case slices.Contains(names, f.repository):
+		return usage("job %s still has the repository %s, and its records would only come back\n  hint: take it out of the configuration first", f.job, f.repository)
 	}
-	return nil, usage("nothing is on record of job %s on %q%s", job, repository, didYouMean(repository, names))
+	return usage("nothing is on record of job %s on %q%s", f.job, f.repository, didYouMean(f.repository, names))
 }
 
 func (f *forgotten) chosen(record status.Record) bool {
@@ -173,36 +178,45 @@ func (f *forgotten) targets() (targets []backup.Target) {
 	return targets
 }
 
-// drop drops it. The locks are held: a run that has not ended is about to, or was cut off. What that has taught of the
-// repository is learned before it is forgotten that there was such a run.
-func (f *forgotten) drop(ctx context.Context, env *environment, p *parts) error {
+// drop drops it. The locks are held.
+func (f *forgotten) drop(ctx context.Context, p *parts) error {
 	for _, record := range status.Records(p.state, f.job) { // anew: the question may have waited
 		if f.chosen(record) && record.Running != nil {
 			return exitError{exitLocked, fmt.Errorf("a run of job %s is going (pid %d): nothing was dropped", f.job, record.Running.PID)}
 		}
 	}
-	for _, target := range f.targets() {
-		if _, err := p.history.Reap(ctx, target); err != nil {
-			return exitError{exitFailed, err}
-		}
-		job, err := p.history.Unsettled(ctx, target.Repository.Key())
-		switch {
-		case err != nil:
-			return exitError{exitFailed, err}
-		case job == f.job:
-			return exitError{exitLocked, fmt.Errorf("a run of job %s is just ending: nothing was dropped", job)}
-		case job != "":
-			return exitError{exitLocked, fmt.Errorf("a run of job %s on the same repository was cut off, and these records tell what it may have left behind: nothing was dropped"+
-				"\n  hint: borgcron run %s", job, job)}
+	targets := f.targets()
+	for _, target := range targets {
+		if err := f.settle(ctx, p, target); err != nil {
+			return err
 		}
 	}
-	for _, target := range f.targets() {
+	for _, target := range targets {
 		if err := p.history.Forget(ctx, target); err != nil {
 			return exitError{exitFailed, err}
 		}
 	}
 	if err := status.Forget(p.state, f.job, f.chosen); err != nil {
 		return exitError{exitFailed, err}
+	}
+	return nil
+}
+
+// settle sees that no run on the repository is left that has not ended: one is about to, or was cut off. What that has taught of
+// the repository is learned before it is forgotten that there was such a run.
+func (f *forgotten) settle(ctx context.Context, p *parts, target backup.Target) error {
+	if _, err := p.history.Reap(ctx, target); err != nil {
+		return exitError{exitFailed, err}
+	}
+	job, err := p.history.Unsettled(ctx, target.Repository.Key())
+	switch {
+	case err != nil:
+		return exitError{exitFailed, err}
+	case job == f.job:
+		return exitError{exitLocked, fmt.Errorf("a run of job %s is just ending: nothing was dropped", job)}
+	case job != "":
+		return exitError{exitLocked, fmt.Errorf("a run of job %s on the same repository was cut off, and these records tell what it may have left behind: nothing was dropped"+
+			"\n  hint: borgcron run %s, or borgcron forget %s if it is gone as well", job, job, job)}
 	}
 	return nil
 }

@@ -159,26 +159,26 @@ func (e *Environment) rather(state string) string {
 	if err != nil || !entry.Mode.IsDir() || entry.UID < 0 || slices.Contains(e.owners(), entry.UID) {
 		return ""
 	}
-	return fmt.Sprintf("; if the backups are that user's: sudo -u %s borgcron", thismachine.UserName(uint32(entry.UID)))
+	return fmt.Sprintf("; if the backups are that user's: sudo -u %s borgcron", thismachine.UserName(entry.UID))
 }
 
 // sameOwner refuses the records of another user. Root would leave among those of --config-owner's user what is closed to that
 // user from then on; a folder whose records are root's, as in a container, is root's. Others could lock nothing.
 func (c *Config) sameOwner(folder fs.FileInfo) error {
 	owner := c.env.machine().Opened(folder).UID
-	records, remedy := []string{"locks"}, fmt.Sprintf("as root: chown -R %s: %s; or set paths.state to a folder of your own", thismachine.UserName(uint32(c.env.UID)), c.State)
+	records, remedy := []string{"locks"}, fmt.Sprintf("as root: chown -R %s: %s; or set paths.state to a folder of your own", thismachine.UserName(c.env.UID), c.State)
 	if c.env.UID == 0 && owner <= 0 {
 		return nil
 	}
 	if c.env.UID == 0 {
-		records, remedy = []string{"history.db", "locks", "status"}, fmt.Sprintf("run it as that user: sudo -u %s borgcron", thismachine.UserName(uint32(owner)))
+		records, remedy = []string{"history.db", "locks", "status"}, fmt.Sprintf("run it as that user: sudo -u %s borgcron", thismachine.UserName(owner))
 	} else if _, foreign := thismachine.Foreign(c.State, folder, unix.W_OK); foreign {
-		return fmt.Errorf("the state folder %s belongs to another user (%s) and cannot be written; %s", quote(c.State), thismachine.UserName(uint32(owner)), remedy)
+		return fmt.Errorf("the state folder %s belongs to another user (%s) and cannot be written; %s", quote(c.State), thismachine.UserName(owner), remedy)
 	}
 	for _, name := range records {
 		entry, err := c.env.machine().Lstat(filepath.Join(c.State, name))
 		if err == nil && entry.UID >= 0 && entry.UID != c.env.UID {
-			return fmt.Errorf("the state folder %s has the records of another user (%s); %s", quote(c.State), thismachine.UserName(uint32(entry.UID)), remedy)
+			return fmt.Errorf("the state folder %s has the records of another user (%s); %s", quote(c.State), thismachine.UserName(entry.UID), remedy)
 		}
 	}
 	return nil

@@ -53,8 +53,13 @@ func (s *Store) Unsettled(ctx context.Context, key string) (job string, err erro
 func (s *Store) Forget(ctx context.Context, t backup.Target) error {
 	err := s.write(ctx, true, func(tx *sql.Tx) error {
 		job, key := t.Job.Name, t.Repository.Key()
-		for _, table := range []string{"runs", "targets", "told", "read_back"} { // steps and all below go with their runs
-			if _, err := tx.ExecContext(ctx, "DELETE FROM "+table+" WHERE job = ? AND repository_key = ?", job, key); err != nil {
+		for _, statement := range []string{
+			"DELETE FROM runs WHERE job = ? AND repository_key = ?", // steps, and all below them, go with their runs
+			"DELETE FROM targets WHERE job = ? AND repository_key = ?",
+			"DELETE FROM told WHERE job = ? AND repository_key = ?",
+			"DELETE FROM read_back WHERE job = ? AND repository_key = ?",
+		} {
+			if _, err := tx.ExecContext(ctx, statement, job, key); err != nil {
 				return err
 			}
 		}
