@@ -62,7 +62,7 @@ func ofRoot(t *testing.T, folder string) (found []string) {
 
 const ownerConfig = `
 repositories: {r: {location: "${WORK}/repo", encryption: none, borg: "${BORG}", env: {BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK: "yes"}}}
-jobs: {home: {repository: r, sources: ["${WORK}/data"], retention: keep_all, retry: {retries: 3, wait: 10m}}}
+jobs: {home: {repository: r, sources: ["${WORK}/data"], retention: keep_all, retry: {retries: 1, wait: 1s}}}
 `
 
 // The classic trap, from both sides: root in a user's home would leave files in the user's cache that are closed to the user; and
