@@ -42,55 +42,6 @@ func TestProbesThatHang(t *testing.T) {
 	})
 }
 
-func TestParseTimer(t *testing.T) {
-	for _, row := range []struct {
-		text                   string
-		there, enabled, active bool
-		next                   string
-	}{
-		{"LoadState=loaded\nUnitFileState=enabled\nActiveState=active\nNextElapseUSecRealtime=Tue 2029-11-20 02:30:00 UTC\n", true, true, true, "2029-11-20T02:30:00Z"},
-		{"LoadState=loaded\nUnitFileState=disabled\nActiveState=inactive\nNextElapseUSecRealtime=\n", true, false, false, ""},
-		{"LoadState=not-found\nUnitFileState=\nActiveState=inactive\n", false, false, false, ""},
-		{"LoadState=loaded\nUnitFileState=enabled-runtime\nActiveState=active\nNextElapseUSecRealtime=n/a", true, true, true, ""},
-		{"", false, false, false, ""},
-	} {
-		got := parseTimer(row.text)
-		next := ""
-		if !got.Next.IsZero() {
-			next = got.Next.UTC().Format(time.RFC3339)
-		}
-		if got.There != row.there || got.Enabled != row.enabled || got.Active != row.active || next != row.next {
-			t.Errorf("%q: %+v", row.text, got)
-		}
-	}
-}
-
-func FuzzParseTimer(f *testing.F) {
-	f.Add("LoadState=loaded\nNextElapseUSecRealtime=Tue 2029-11-20 02:30:00 UTC\n")
-	f.Fuzz(func(t *testing.T, text string) {
-		if parseTimer(text).There && !strings.Contains(text, "loaded") {
-			t.Errorf("%q", text)
-		}
-	})
-}
-
-func TestStartsVerb(t *testing.T) {
-	for text, want := range map[string]bool{
-		"*/15 * * * * root borgcron run --due --quiet\n":                     true,
-		"MAILTO=x\n5 * * * * /usr/bin/borgcron --config /etc/x run --due":    true,
-		"# */15 * * * * borgcron run --due\n":                                false,
-		"*/15 * * * * borgcron status --notify\n":                            false,
-		"*/15 * * * * other run\n":                                           false,
-		"*/15 * * * * nice -n 10 '/opt/my own/borgcron' run --due --quiet\n": true,
-		"": false,
-		"0 1 * * * borgmatic\n0 2 * * * flock x nice borgcron run home || true\n": true,
-	} {
-		if got := startsVerb(text, "run"); got != want {
-			t.Errorf("%q: %v", text, got)
-		}
-	}
-}
-
 func TestSystemMounts(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "fstab")
 	text := "# a comment\nUUID=1 / ext4 defaults 0 1\nUUID=2 /home ext4 defaults 0 2\nnas:/x /mnt/with\\040blank nfs rw\nnone swap swap sw 0 0\n/dev/sr0\n"

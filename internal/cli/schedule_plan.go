@@ -241,7 +241,7 @@ func (s *scheduled) noteScheduled(ctx context.Context) error {
 // hintLinger says what keeps a user's timers from running while the user is away.
 func (s *scheduled) hintLinger() {
 	name := username()
-	if _, err := os.Stat(filepath.Join("/var/lib/systemd/linger", name)); s.systemd && errors.Is(err, fs.ErrNotExist) {
+	if s.systemd && !lingers(name) {
 		fmt.Fprintf(s.env.Stdout, "These timers run only while you are logged in; to have them run always: loginctl enable-linger %s\n", name)
 	}
 }

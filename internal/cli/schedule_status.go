@@ -10,11 +10,13 @@ import (
 	"borgcron/internal/schedule"
 )
 
-// scheduled is what starts runs by itself, as far as this user can see. It never fails.
-func (env *environment) scheduled(ctx context.Context) []schedule.Installed {
+// scheduled is what starts runs by itself, as far as this user can see, and whether anybody could be asked. It never fails.
+func (env *environment) scheduled(ctx context.Context, thorough bool) ([]schedule.Installed, bool) {
+	cronFiles, _ := filepath.Glob("/etc/cron.d/*") // the pattern is a good one
 	places := schedule.Places{
-		System:   []string{"/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"},
-		CronFile: "/etc/cron.d/borgcron",
+		System:    []string{"/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"},
+		CronFiles: append([]string{"/etc/crontab"}, cronFiles...),
+		Thorough:  thorough,
 	}
 	if os.Getuid() != 0 {
 		places.Personal = []string{filepath.Join(env.configHome(), "systemd", "user")}

@@ -88,7 +88,7 @@ func showStatus(ctx context.Context, env *environment, names []string, repositor
 	}
 	var scheduled []schedule.Installed // whoever asks for one job wants a quick answer
 	if len(names) == 0 && repository == "" {
-		scheduled = env.scheduled(ctx)
+		scheduled, _ = env.scheduled(ctx, false)
 	}
 	if asJSON {
 		err = printJSON(env.Stdout, statusAnswer{status.Worst(chosen), env.Now().Truncate(time.Second), chosen, scheduled})

@@ -2,8 +2,11 @@ package schedule
 
 import (
 	"flag"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -218,13 +221,107 @@ func TestQuote(t *testing.T) {
 }
 
 func TestParseTimer(t *testing.T) {
-	got := parseTimer(RunTimer, "UnitFileState=enabled\nActiveState=active\nNextElapseUSecRealtime=Mon 2026-11-23 22:00:00 UTC\n")
-	next := time.Date(2026, 11, 23, 22, 0, 0, 0, time.UTC)
-	if !got.Enabled || got.Next == nil || !got.Next.Equal(next) {
-		t.Error(got)
+	for _, row := range []struct {
+		text                            string
+		loaded, boots, waiting, enabled bool
+		next                            string
+	}{
+		{"LoadState=loaded\nUnitFileState=enabled\nActiveState=active\nNextElapseUSecRealtime=Tue 2029-11-20 02:30:00 UTC\n", true, true, true, true, "2029-11-20T02:30:00Z"},
+		{"LoadState=loaded\nUnitFileState=enabled\nActiveState=inactive\nNextElapseUSecRealtime=\n", true, true, false, false, ""},
+		{"LoadState=loaded\nUnitFileState=disabled\nActiveState=active\n", true, false, true, false, ""},
+		{"LoadState=loaded\nUnitFileState=disabled\nActiveState=inactive\nNextElapseUSecRealtime=\n", true, false, false, false, ""},
+		{"LoadState=not-found\nUnitFileState=\nActiveState=inactive\n", false, false, false, false, ""},
+		{"LoadState=loaded\nUnitFileState=enabled-runtime\nActiveState=active\nNextElapseUSecRealtime=n/a", true, true, true, true, ""},
+		{"", false, false, false, false, ""},
+	} {
+		got, loaded := parseTimer(RunTimer, row.text)
+		next := ""
+		if got.Next != nil {
+			next = got.Next.UTC().Format(time.RFC3339)
+		}
+		if loaded != row.loaded || got.Boots != row.boots || got.Waiting != row.waiting || got.Enabled != row.enabled || next != row.next {
+			t.Errorf("%q: %v %+v", row.text, loaded, got)
+		}
 	}
-	for _, text := range []string{"", "UnitFileState=enabled\nActiveState=inactive\nNextElapseUSecRealtime=\n", "UnitFileState=disabled\nActiveState=active\n"} {
-		if got := parseTimer(RunTimer, text); got.Enabled || got.Next != nil {
+}
+
+func FuzzParseTimer(f *testing.F) {
+	f.Add("LoadState=loaded\nNextElapseUSecRealtime=Tue 2029-11-20 02:30:00 UTC\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		if _, loaded := parseTimer(RunTimer, text); loaded && !strings.Contains(text, "loaded") {
+			t.Errorf("%q", text)
+		}
+	})
+}
+
+// Whoever is thorough finds also what is nowhere to be seen on the disk, and learns whether anybody could be asked.
+func TestLook(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o700); err != nil { //nolint:gosec // some are programs
+			t.Fatal(err)
+		}
+		return path
+	}
+	write("systemctl", "#!/bin/sh\necho LoadState=loaded; echo UnitFileState=enabled; echo ActiveState=active\n")
+	write("crontab", "#!/bin/sh\necho '5 * * * * borgcron run --due'\n")
+	mine := write("mine", "1 2 * * * root /usr/bin/borgcron status --notify\n")
+	ours := write("ours", mark+", which writes it anew.\n*/15 * * * * root borgcron run --due\n7 * * * * root borgcron status --notify\n")
+	only := func(programs ...string) func(string) (string, error) {
+		return func(program string) (string, error) {
+			if slices.Contains(programs, program) {
+				return filepath.Join(dir, program), nil
+			}
+			return "", fs.ErrNotExist
+		}
+	}
+	for name, test := range map[string]struct {
+		places   Places
+		programs []string
+		want     string
+		asked    bool
+	}{
+		"nothing":              {Places{System: []string{"/nowhere"}, Thorough: true}, nil, "", false},
+		"a crontab":            {Places{System: []string{"/nowhere"}}, []string{"systemctl", "crontab"}, "crontab[run] ", true},
+		"timers elsewhere":     {Places{System: []string{"/nowhere"}, Thorough: true}, []string{"systemctl"}, "borgcron.timer[run] borgcron-status.timer[status] ", true},
+		"all of it":            {Places{System: []string{"/nowhere"}, Thorough: true}, []string{"systemctl", "crontab"}, "borgcron.timer[run] borgcron-status.timer[status] crontab[run] ", true},
+		"files of cron":        {Places{CronFiles: []string{mine, ours, "/nowhere"}}, []string{"crontab"}, "mine[status] ours[run status]! ", false},
+		"a user's own as well": {Places{Personal: []string{"/nowhere"}, System: []string{"/nowhere"}, Thorough: true}, []string{"systemctl"}, "borgcron.timer[run]p borgcron-status.timer[status]p borgcron.timer[run] borgcron-status.timer[status] ", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			look := only(test.programs...)
+			found, asked := Look(t.Context(), test.places, Manager{Look: look, Environ: os.Environ()}, Crontab{Look: look, Environ: os.Environ()}, time.Now())
+			got := ""
+			for _, installed := range found {
+				got += filepath.Base(installed.Name) + fmt.Sprint(installed.Verbs)
+				if installed.Personal {
+					got += "p"
+				}
+				if installed.Next != nil {
+					got += "!"
+				}
+				got += " "
+			}
+			if got != test.want || asked != test.asked {
+				t.Errorf("%q, %v", got, asked)
+			}
+		})
+	}
+}
+
+func TestStartsVerb(t *testing.T) {
+	for text, want := range map[string]bool{
+		"*/15 * * * * root borgcron run --due --quiet\n":                     true,
+		"MAILTO=x\n5 * * * * /usr/bin/borgcron --config /etc/x run --due":    true,
+		"# */15 * * * * borgcron run --due\n":                                false,
+		"*/15 * * * * borgcron status --notify\n":                            false,
+		"*/15 * * * * other run\n":                                           false,
+		"*/15 * * * * nice -n 10 '/opt/my own/borgcron' run --due --quiet\n": true,
+		"": false,
+		"0 1 * * * borgmatic\n0 2 * * * flock x nice borgcron run home || true\n": true,
+	} {
+		if got := startsVerb(text, "run"); got != want {
 			t.Errorf("%q: %v", text, got)
 		}
 	}
