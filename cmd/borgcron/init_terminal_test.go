@@ -29,9 +29,9 @@ func (n *newcomer) sits(args ...string) *terminal {
 	}
 	dir := n.t.TempDir()
 	x := &terminal{n: n, tmux: tmux, socket: filepath.Join(dir, "tmux")}
-	bind := ""
+	bind := n.private
 	if os.Getuid() == 0 {
-		bind = `mount --bind "$WORK/var" /var/lib; `
+		bind += `mount --bind "$WORK/var" /var/lib; `
 	}
 	script := bind + `trap : INT; cd "$HOME"; sh -c 'echo $$ >` + dir + `/pid; exec "$0" "$@"' "$@"; echo exit code $?; stty -a | grep -o -- '-*echo ' ; sleep 300`
 	words := append([]string{"sh", "-c", script, "sh", n.program}, args...)

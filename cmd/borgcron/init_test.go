@@ -18,6 +18,7 @@ import (
 type newcomer struct {
 	*site
 	program string
+	private string // what a shell does before, in the namespace that is only borgcron's
 }
 
 func newNewcomer(t *testing.T, borg string) *newcomer {
@@ -36,18 +37,29 @@ func newNewcomer(t *testing.T, borg string) *newcomer {
 			missing(t, "no namespace of mounts: "+err.Error())
 		}
 	}
-	return &newcomer{s, program}
+	return &newcomer{site: s, program: program}
 }
 
 // command is one of borgcron's, with a state folder of the newcomer's own. It keeps its process id.
 func (n *newcomer) command(args ...string) *exec.Cmd {
-	words := append([]string{n.program}, args...)
+	return n.inPrivate(append([]string{n.program}, args...)...)
+}
+
+func (n *newcomer) inPrivate(words ...string) *exec.Cmd {
 	if os.Getuid() == 0 {
-		words = append([]string{"unshare", "-m", "sh", "-c", `mount --bind "$WORK/var" /var/lib && exec "$0" "$@"`}, words...)
+		words = append([]string{"unshare", "-m", "sh", "-c", n.private + `mount --bind "$WORK/var" /var/lib && exec "$0" "$@"`}, words...)
 	}
 	command := exec.Command(words[0], words[1:]...)
 	command.Env, command.Dir = n.env, n.home
 	return command
+}
+
+// shell runs any command where borgcron runs.
+func (n *newcomer) shell(words ...string) {
+	n.t.Helper()
+	if output, err := n.inPrivate(words...).CombinedOutput(); err != nil {
+		n.t.Fatalf("%v: %v\n%s", words, err, output)
+	}
 }
 
 // gives demands an exit code.

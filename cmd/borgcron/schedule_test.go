@@ -86,8 +86,8 @@ func (s *site) isSound(limits [2]float64) {
 	}
 }
 
-// scheduleAsUser is what a user does; each line that the test looks for says that something held.
-const scheduleAsUser = `#!/bin/sh
+// withManager begins what a user does with a systemd of the user's own, and endManager ends it.
+const withManager = `#!/bin/sh
 export HOME="$WORK/home" XDG_RUNTIME_DIR="$WORK/run" DBUS_SESSION_BUS_ADDRESS="unix:path=$WORK/run/bus" BORGCRON_CONFIG= SYSTEMD_LOG_TARGET=console
 unset XDG_CONFIG_HOME XDG_STATE_HOME XDG_CACHE_HOME NOTIFY_SOCKET
 mkdir -p "$HOME/data" && echo content >"$HOME/data/file"
@@ -101,6 +101,15 @@ until systemctl --user is-system-running >"$WORK/running" 2>&1; do
 	sleep 0.1
 done
 echo manager runs
+`
+
+const endManager = `
+kill $manager; wait $manager
+kill $bus
+`
+
+// scheduleAsUser is what a user does; each line that the test looks for says that something held.
+const scheduleAsUser = withManager + `
 "$BORG" init -e none "$HOME/repo" || exit 1
 borgcron schedule install || exit 1
 borgcron schedule install | grep 'nothing to change'
@@ -116,12 +125,29 @@ borgcron schedule remove
 borgcron schedule remove
 systemctl --user list-timers --all --no-legend | grep borgcron
 find "$HOME/.config" -name 'borgcron*' -not -path '*/borgcron/*' -not -name borgcron
-kill $manager; wait $manager
-kill $bus
-`
+` + endManager
 
 // A user's own systemd takes the units, runs them, and has one and the same lock as the user's shell.
 func TestScheduleOfUser(t *testing.T) {
+	oneBorg(t, func(t *testing.T, borg string) {
+		s := newPerson(t, borg, scheduleAsUser)
+		check(t, os.MkdirAll(s.path("home/.config/borgcron"), 0o755))
+		config := "repositories: {r: {location: ~/repo, encryption: none, borg: '" + borg + "', env: {BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK: 'yes'}}}\n" +
+			"jobs: {home: {repository: r, sources: [~/data], retention: {daily: 7}}}\n"
+		check(t, os.WriteFile(s.path("home/.config/borgcron/config.yaml"), []byte(config), 0o600))
+		output := s.inManager()
+		says(t, output,
+			"manager runs", "loginctl enable-linger", "installed and started", "nothing to change", "\n2\n", `"name": "borgcron.timer"`, "service: success",
+			"archives: 1", "locks: 1, states: 1", "status: success", "nothing is installed\n")
+		if !strings.HasSuffix(strings.TrimSpace(output), "nothing is installed") {
+			t.Error("something is left: " + output)
+		}
+	})
+}
+
+// newPerson is a site of nobody's, with a borgcron that is for everybody, for inManager.
+func newPerson(t *testing.T, borg, script string) *site {
+	t.Helper()
 	if os.Getuid() != 0 {
 		t.Skip("only root can start a user's systemd beside the machine's own")
 	}
@@ -130,46 +156,19 @@ func TestScheduleOfUser(t *testing.T) {
 			missing(t, program)
 		}
 	}
-	oneBorg(t, func(t *testing.T, borg string) {
-		s := newSite(t, borg, "")
-		check(t, os.MkdirAll(s.path("home/.config/borgcron"), 0o755))
-		config := "repositories: {r: {location: ~/repo, encryption: none, borg: '" + borg + "', env: {BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK: 'yes'}}}\n" +
-			"jobs: {home: {repository: r, sources: [~/data], retention: {daily: 7}}}\n"
-		check(t, os.WriteFile(s.path("home/.config/borgcron/config.yaml"), []byte(config), 0o600))
-		check(t, os.WriteFile(s.path("as-user"), []byte(scheduleAsUser), 0o755))
-		check(t, os.Mkdir(s.path("run"), 0o700))
-		program, err := exec.LookPath("borgcron")
-		check(t, err)
-		text, err := os.ReadFile(program)
-		check(t, err)
-		check(t, os.Mkdir(s.path("bin"), 0o755))
-		check(t, os.WriteFile(s.path("bin/borgcron"), text, 0o755))
-		run(t, "chown", "-R", "65534:65534", s.home)
-		for path := s.home; path != "/tmp" && path != "/"; path = filepath.Dir(path) {
-			check(t, os.Chmod(path, 0o755))
-		}
-		output := s.inManager()
-		if strings.Contains(output, "no manager") {
-			missing(t, "a user's systemd that starts here: "+output)
-		}
-		if strings.Contains(output, "Permission denied: '"+borg) || strings.Contains(output, borg+": Permission denied") {
-			t.Skip("this borg is not for everybody")
-		}
-		for _, words := range []string{
-			"manager runs", "loginctl enable-linger", "installed and started", "nothing to change", "\n2\n", `"name": "borgcron.timer"`, "service: success",
-			"archives: 1", "locks: 1, states: 1", "status: success", "nothing is installed\n",
-		} {
-			if !strings.Contains(output, words) {
-				t.Errorf("it does not say %q", words)
-			}
-		}
-		if !strings.HasSuffix(strings.TrimSpace(output), "nothing is installed") {
-			t.Error("something is left")
-		}
-		if t.Failed() {
-			t.Log(output)
-		}
-	})
+	s := newSite(t, borg, "")
+	check(t, os.WriteFile(s.path("as-user"), []byte(script), 0o755))
+	check(t, os.Mkdir(s.path("run"), 0o700))
+	program, err := exec.LookPath("borgcron")
+	check(t, err)
+	text, err := os.ReadFile(program)
+	check(t, err)
+	check(t, os.Mkdir(s.path("bin"), 0o755))
+	check(t, os.WriteFile(s.path("bin/borgcron"), text, 0o755))
+	for path := s.home; path != "/tmp" && path != "/"; path = filepath.Dir(path) {
+		check(t, os.Chmod(path, 0o755))
+	}
+	return s
 }
 
 // inManager runs the script as nobody where systemd believes that it runs the machine, in a group of its own for its processes.
@@ -188,13 +187,33 @@ for try in 1 2 3 4 5 6 7 8 9 10; do # the last processes may still be ending
 	sleep 0.1
 done
 exit 0`
+	run(s.t, "chown", "-R", "65534:65534", s.home)
 	command := exec.Command("unshare", "-m", "sh", "-c", script)
 	command.Env = append(s.env, "PATH="+s.path("bin")+":"+os.Getenv("PATH"), "groups=")
 	output, err := command.CombinedOutput()
 	if err != nil {
 		s.t.Fatalf("%v\n%s", err, output)
 	}
+	if strings.Contains(string(output), "no manager") {
+		missing(s.t, "a user's systemd that starts here: "+string(output))
+	}
+	if text := string(output); strings.Contains(text, "Permission denied: '") || strings.Contains(text, "borg: Permission denied") {
+		s.t.Skip("this borg is not for everybody")
+	}
 	return string(output)
+}
+
+// says demands that all of these are in the output.
+func says(t *testing.T, output string, all ...string) {
+	t.Helper()
+	for _, words := range all {
+		if !strings.Contains(output, words) {
+			t.Errorf("it does not say %q", words)
+		}
+	}
+	if t.Failed() {
+		t.Log(output)
+	}
 }
 
 // Whose crontab it is keeps every other line, byte by byte; the real crontab takes what it is given.

@@ -240,7 +240,8 @@ func (s *setUp) schedule(ctx context.Context) error {
 		fmt.Fprintf(s.env.Stdout, "\nTo have it run by itself: borgcron schedule install\n")
 		return nil
 	}
-	return s.call(ctx, "schedule", "install")
+	fmt.Fprintf(s.env.Stdout, "\nThe schedule (to see it: borgcron schedule show):\n")
+	return s.env.installSchedule(ctx, scheduleOptions{brief: true})
 }
 
 // call runs another verb with the new configuration.

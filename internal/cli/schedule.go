@@ -13,6 +13,7 @@ import (
 )
 
 type scheduleOptions struct {
+	brief                                      bool // name what is written, do not show it
 	cron, systemd, force, dryRun, tick, strict bool
 	user, root                                 string
 }

@@ -73,6 +73,10 @@ func (s *scheduled) say(changed bool, yes, no string) error {
 }
 
 func (s *scheduled) showChange(change schedule.Change) {
+	if s.options.brief {
+		fmt.Fprintln(s.env.Stdout, change.Path)
+		return
+	}
 	if change.Link != "" {
 		fmt.Fprintf(s.env.Stdout, "%s -> %s\n", change.Path, change.Link)
 		return
@@ -90,7 +94,9 @@ func (s *scheduled) installCrontab(ctx context.Context) error {
 	if schedule.Block(old) == block {
 		return s.say(false, "", "nothing to change")
 	}
-	fmt.Fprintf(s.env.Stdout, "the crontab of %s\n%s\n", username(), schedule.Difference(schedule.Block(old), block))
+	if !s.options.brief {
+		fmt.Fprintf(s.env.Stdout, "the crontab of %s\n%s\n", username(), schedule.Difference(schedule.Block(old), block))
+	}
 	if s.options.dryRun {
 		return s.say(true, "nothing was changed (--dry-run)", "")
 	}
