@@ -145,6 +145,20 @@ func TestScheduleOfUser(t *testing.T) {
 	})
 }
 
+// inGroup has a shell make a control group of its own, for a systemd in it, and take it away in the end.
+const inGroup = `group=borgcron-test-$$
+for base in /sys/fs/cgroup /sys/fs/cgroup/systemd /sys/fs/cgroup/unified; do
+	[ -e $base/cgroup.procs ] && mkdir $base/$group && chown -R nobody $base/$group && groups="$groups $base/$group"
+done 2>/dev/null
+joinGroup() { for at in $groups; do sh -c 'echo $PPID' >$at/cgroup.procs; done; }
+leaveGroup() {
+	for try in 1 2 3 4 5 6 7 8 9 10; do # the last processes may still be ending
+		for at in /sys/fs/cgroup/$group /sys/fs/cgroup/*/$group; do [ ! -d $at ] || find $at -depth -type d -exec rmdir {} \; ; done 2>/dev/null
+		sleep 0.1
+	done
+}
+`
+
 // newPerson is a site of nobody's, with a borgcron that is for everybody, for inManager.
 func newPerson(t *testing.T, borg, script string) *site {
 	t.Helper()
@@ -173,19 +187,12 @@ func newPerson(t *testing.T, borg, script string) *site {
 
 // inManager runs the script as nobody where systemd believes that it runs the machine, in a group of its own for its processes.
 func (s *site) inManager() string {
-	const script = `mount -t tmpfs tmpfs /run/systemd && mkdir /run/systemd/system || { echo "no manager: no mounts"; exit 0; }
-group=borgcron-test-$$
-for base in /sys/fs/cgroup /sys/fs/cgroup/systemd /sys/fs/cgroup/unified; do
-	[ -e $base/cgroup.procs ] && mkdir $base/$group && chown -R nobody $base/$group && groups="$groups $base/$group"
-done 2>/dev/null
+	const script = inGroup + `mount -t tmpfs tmpfs /run/systemd && mkdir /run/systemd/system || { echo "no manager: no mounts"; exit 0; }
 (
-	for at in $groups; do sh -c 'echo $PPID' >$at/cgroup.procs; done
+	joinGroup
 	exec setpriv --reuid 65534 --regid 65534 --clear-groups "$WORK/as-user"
 )
-for try in 1 2 3 4 5 6 7 8 9 10; do # the last processes may still be ending
-	for at in $groups; do [ ! -d $at ] || find $at -depth -type d -exec rmdir {} \; ; done 2>/dev/null
-	sleep 0.1
-done
+leaveGroup
 exit 0`
 	run(s.t, "chown", "-R", "65534:65534", s.home)
 	command := exec.Command("unshare", "-m", "sh", "-c", script)
