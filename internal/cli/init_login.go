@@ -109,15 +109,10 @@ func (s *setUp) askIdentity(ctx context.Context, login *setup.Login) error {
 	}
 	s.reject(reason)
 	for {
-		answer, err := s.line(ctx, "  File of a key for ssh (Enter: another place): ")
-		switch {
-		case err != nil:
+		answer, err := s.insist(ctx, "  File of a key for ssh (Enter: another place): ",
+			"A private key without a passphrase, such as ~/.ssh/id_ed25519, of which the server has the public part.")
+		if err != nil {
 			return err
-		case answer == "":
-			return errors.New("another place, then")
-		case answer == "?":
-			s.say("    A private key without a passphrase, such as ~/.ssh/id_ed25519, of which the server has the public part.")
-			continue
 		}
 		answer = s.absolute(answer)
 		if err := setup.CheckSource(answer); err != nil {
@@ -140,18 +135,26 @@ func (s *setUp) askRemotePath(ctx context.Context) error {
 		return reason
 	}
 	s.reject(reason)
+	answer, err := s.insist(ctx, "  Path of borg on the server (Enter: another place): ",
+		"The program borg there, such as /usr/local/bin/borg, if it is not on the PATH of that user.")
+	if err == nil {
+		s.answers.RemotePath = answer
+	}
+	return err
+}
+
+// insist asks until there is an answer; an empty one gives the place up.
+func (s *setUp) insist(ctx context.Context, question, help string) (string, error) {
 	for {
-		answer, err := s.line(ctx, "  Path of borg on the server (Enter: another place): ")
+		answer, err := s.line(ctx, question)
 		switch {
 		case err != nil:
-			return err
+			return "", err
 		case answer == "":
-			return errors.New("another place, then")
-		case answer == "?":
-			s.say("    The program borg there, such as /usr/local/bin/borg, if it is not on the PATH of that user.")
-		default:
-			s.answers.RemotePath = answer
-			return nil
+			return "", errors.New("another place, then")
+		case answer != "?":
+			return answer, nil
 		}
+		s.say("    %s", help)
 	}
 }
