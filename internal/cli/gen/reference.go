@@ -12,7 +12,7 @@ const introduction = `# All commands and flags
 
 What ` + "`borgcron COMMAND --help`" + ` says, for all commands. This page is made from the program's own help by
 ` + "`go generate ./internal/cli`" + `, and so are the manual pages (` + "`borgcron man COMMAND`" + `). What the commands are for
-stands in [Commands](commands.md).
+stands in [Commands](commands.md), and which of the names may still change in [Names that may still change](experimental.md).
 `
 
 // reference is the page with the help of all commands. The flags of every command stand once, with the first.
