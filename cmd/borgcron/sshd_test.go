@@ -42,7 +42,7 @@ func startSSH(t *testing.T) *sshServer {
 	config := strings.Join([]string{
 		fmt.Sprintf("ListenAddress 127.0.0.1:%d", port), "HostKey " + filepath.Join(dir, "host"),
 		"AuthorizedKeysFile " + filepath.Join(dir, "authorized_keys"), "StrictModes no", "UsePAM no",
-		"PermitRootLogin yes", "PasswordAuthentication no", "PidFile none", "",
+		"PermitRootLogin yes", "PasswordAuthentication no", "PidFile none", "Subsystem sftp internal-sftp", "",
 	}, "\n")
 	check(t, os.WriteFile(filepath.Join(dir, "sshd_config"), []byte(config), 0o600))
 	if os.Getuid() == 0 {
