@@ -14,3 +14,4 @@ BORG_BIN=/usr/local/bin/borg
 export BORG_RELOCATED_REPO_ACCESS_IS_OK=yes BORG_FILES_CACHE_TTL=30 BORG_HOST_ID=x
 BORG_REMOTE_PATH=borg1
 export TMPDIR=/var/tmp
+umask 077
