@@ -174,8 +174,15 @@ func (j *shellJob) hook(when, text string, node syntax.Node, deed *shellDeed, fa
 	if len(before) > 0 {
 		message += ", with what it uses of the file"
 	}
-	j.note(deed.statement.Pos(), key, Taken, "%s", message)
+	fate := Taken
+	if when == "before" && mounts.MatchString(text) {
+		fate, message = Changed, message+"; a run looks for its sources before its hooks, so what is mounted here to be backed up has to be mounted before the run"
+	}
+	j.note(deed.statement.Pos(), key, fate, "%s", message)
 }
+
+// mounts are commands that bring a file system into its place.
+var mounts = regexp.MustCompile(`\b(mount|sshfs|zfs|btrfs|cryptsetup|guestmount|rclone)\b`)
 
 // trap reads what the shell is told to do at its end.
 func (j *shellJob) trap(deed *shellDeed, args []string) {
