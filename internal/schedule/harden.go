@@ -78,7 +78,9 @@ func (p *Plan) hardenFiles(u *unitText) {
 	if p.Home != "" && p.Home != "/" {
 		u.set("ReadOnlyPaths", quote("-"+p.Home+"/.ssh"))
 	}
-	if !p.Databases && !slices.ContainsFunc([]string{"/tmp", "/var/tmp"}, p.touches) {
+	if shared := []string{"/tmp", "/var/tmp"}; p.Databases || slices.ContainsFunc(shared, p.touches) {
+		u.set("ReadWritePaths", strings.Join(shared, " ")) // borg 1.4 does not start without a place for temporary files
+	} else {
 		u.yes("PrivateTmp")
 	}
 	if !p.touches("/dev") {
