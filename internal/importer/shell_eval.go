@@ -72,8 +72,9 @@ var errTooLong = errors.New("does not come to an end soon enough, or makes too m
 
 // evaluateShell reads a configuration of the old scripts', and everything that stands in it: loops, conditions, functions.
 func evaluateShell(path string, source []byte, o Options) (*shellScript, error) {
+	source = bytes.ReplaceAll(source, []byte("\r\n"), []byte("\n"))
 	for i, b := range source {
-		if b < ' ' && b != '\n' && b != '\t' && b != '\r' || b == 0x7f {
+		if b < ' ' && b != '\n' && b != '\t' || b == 0x7f {
 			return nil, fmt.Errorf("%s:%d: a control character: this is no shell configuration", path, 1+bytes.Count(source[:i], []byte("\n")))
 		}
 	}

@@ -147,6 +147,7 @@ func TestShellMistakes(t *testing.T) {
 		{"no shell", "jobs: {a: (b)}\nx = = ('", "a.sh:1:"},
 		{"a quote", good + "X='", "a.sh:4:3: reached EOF without closing quote"},
 		{"binary", "\x7fELF\x02", "/etc/borg/a.sh:1: a control character: this is no shell configuration"},
+		{"no UTF-8", good + "X='\xff'", "a.sh:4:4: invalid UTF-8"},
 		{"a relative repository", "export BORG_REPO=backup\nBACKUP_DIRS=/home", "a path that depends on the folder in which the old script was started"},
 		{"a repository of a program", "export BORG_REPO=$(cat /etc/repo)\nBACKUP_DIRS=/home", "it depends on what `cat /etc/repo` prints"},
 		{"nothing to back up", "export BORG_REPO=/mnt/r\nBACKUP_DIRS=home", "nothing that borgcron can back up"},
@@ -161,6 +162,22 @@ func TestShellMistakes(t *testing.T) {
 	}
 	if _, err := importer.Shell(nil, shellOptions("")); err == nil {
 		t.Error("nothing was imported, and nobody was told")
+	}
+}
+
+// A file from another system ends its lines in another way, and means the same.
+func TestShellLineEnds(t *testing.T) {
+	const text = "BACKUP_NAME=a\nexport BORG_REPO=/mnt/r\nBACKUP_DIRS=/home\n"
+	var configs []string
+	for _, content := range []string{text, strings.ReplaceAll(text, "\n", "\r\n")} {
+		result, err := importer.Shell([]importer.Source{{Path: "/etc/borg/a.sh", Content: []byte(content)}}, shellOptions(""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		configs = append(configs, string(result.Config))
+	}
+	if configs[0] != configs[1] {
+		t.Errorf("%q", configs)
 	}
 }
 
