@@ -14,7 +14,8 @@ import (
 // archives decides what archives are called, which of them are kept, and by which pattern they are found, so that the series goes on.
 func (j *shellJob) archives() {
 	format, known := j.value("ARCHIVE_NAME")
-	if !known {
+	if format == "" { // also where only a way sets it that was not gone
+		known = false
 		format = "{hostname}-" + j.variables["BACKUP_NAME"].String() + "-{now:%Y-%m-%dT%H:%M:%S}"
 	}
 	if variable := j.variables["BACKUP_NAME"].String(); marked(variable) || variable == "" {
