@@ -161,7 +161,7 @@ func (x *separated) archive(config string) string {
 func (x *separated) strangersSeeStatusOnly() {
 	x.t.Helper()
 	const stranger = 65533
-	x.says(1, "warnings: 1 unreadable", stranger, false, "status") // of the run without the service's rights
+	x.says(1, "warnings: 1 unreadable", stranger, false, "status", "server") // of the run without the service's rights
 	x.says(0, "borgcron: server on nas: warning", stranger, false, "status", "--login", "--no-wait")
 	x.says(3, "only its owner may read it", stranger, false, "history")
 	for _, path := range []string{"lib/borgcron/history.db", "lib/borgcron/locks", "etc/config.yaml", "etc/nas.key", "etc/dumps.yaml", "databases", "data", "repos/nas/data"} {
