@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -14,7 +15,7 @@ jobs:
   client:
     repository: here
     sources: ["${WORK}/pull"]
-    exclude: ["sh:${WORK}/pull/**/.cache"]
+    exclude: ["${WORK}/pull/proc"]
     files_cache: ctime,size
     archive_name: "client-{now}"
     borg_options: {create: [--numeric-ids]}
@@ -35,7 +36,10 @@ func TestPull(t *testing.T) {
 	oneBorg(t, func(t *testing.T, borg string) {
 		s := newSite(t, borg, pullConfig)
 		server := startSSH(t)
+		readOnly(t, server)
 		s.write(3, 1000)
+		run(t, "mkdir", s.path("data", "proc"))
+		check(t, os.WriteFile(s.path("data", "proc", "kcore"), []byte("no file at all"), 0o600))
 		check(t, os.MkdirAll(s.path("pull"), 0o700))
 		run(t, borg, "init", "-e", "none", s.path("repo"))
 		if said := s.want(2, "run"); !strings.Contains(said, "mount") {
@@ -58,6 +62,23 @@ func TestPull(t *testing.T) {
 			t.Errorf("an archive without the client's files: %v", after)
 		}
 		s.must("restore", "client", "--to", s.path("back"), "--yes")
-		run(t, "diff", "-r", s.path("data"), s.path("back")+s.path("pull"))
+		run(t, "diff", "-r", "--exclude=proc", s.path("data"), s.path("back")+s.path("pull"))
+		if _, err := os.Stat(s.path("back") + s.path("pull", "proc")); err == nil {
+			t.Error("what is excluded below the mount is in the archive")
+		}
+		sftp := exec.Command("sftp", "-b", "-", "-P", port, "-i", server.identity, "-o", "UserKnownHostsFile="+server.knownHosts, host)
+		sftp.Stdin = strings.NewReader("rm /" + path + "/0\n")
+		if output, err := sftp.CombinedOutput(); err == nil || !strings.Contains(string(output), "Permission denied") {
+			t.Errorf("a key that may only read has removed a file: %v\n%s", err, output)
+		}
 	})
+}
+
+// readOnly lets the server's key do no more than the recipe says.
+func readOnly(t *testing.T, server *sshServer) {
+	t.Helper()
+	keys := filepath.Join(filepath.Dir(server.identity), "authorized_keys")
+	public, err := os.ReadFile(keys)
+	check(t, err)
+	check(t, os.WriteFile(keys, append([]byte(`restrict,command="internal-sftp -R" `), public...), 0o600))
 }
