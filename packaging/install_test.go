@@ -188,7 +188,8 @@ func checkPapers(t *testing.T, root string) {
 	passphrase := filepath.Join(t.TempDir(), "nas.key")
 	write(t, passphrase, "secret\n", 0o600)
 	config := filepath.Join(t.TempDir(), "config.yaml")
-	write(t, config, strings.ReplaceAll(string(read(t, filepath.Join(examples, "config.yaml"))), "/etc/borgcron/nas.key", passphrase), 0o600)
+	state := "paths: {state: " + filepath.Join(t.TempDir(), "state") + "}\n" // not the machine's own
+	write(t, config, state+strings.ReplaceAll(string(read(t, filepath.Join(examples, "config.yaml"))), "/etc/borgcron/nas.key", passphrase), 0o600)
 	write(t, filepath.Join(filepath.Dir(config), "jobs.d/example.yaml"), string(read(t, filepath.Join(root, "etc/borgcron/jobs.d/example.yaml.sample"))), 0o600)
 	do(t, borgcron, "--config", config, "config", "check")
 	for _, shell := range []string{"bash", "zsh"} {

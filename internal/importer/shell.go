@@ -128,26 +128,12 @@ func (j *shellJob) value(name string) (text string, ok bool) {
 	return text, true
 }
 
-// programOf names the first command whose output is in a value.
+// programOf names the first program whose output is in a value: without its arguments, which may hold a secret.
 func (j *shellJob) programOf(value string) string {
 	if call := j.callOf(value); call != nil {
-		if subst := j.substitution(call.pos); subst != nil {
-			return shortText(strings.TrimSpace(strings.Trim(j.text(subst), "$`()")))
-		}
 		return quoteName(call.args[0])
 	}
 	return "a program"
-}
-
-func shortText(text string) string {
-	line, _, more := strings.Cut(text, "\n")
-	if runes := []rune(line); len(runes) > 60 {
-		line, more = string(runes[:60]), true
-	}
-	if more {
-		line += "..."
-	}
-	return line
 }
 
 // callOf is the first command whose output is in a value; nil if that cannot be told.
@@ -194,7 +180,7 @@ func (j *shellJob) findDoubts() map[string]string {
 	for _, deed := range j.deeds {
 		taken := []string{}
 		for _, call := range deed.calls {
-			taken = append(taken, fmt.Sprintf("`%s` as failed", shortText(strings.Join(call.args, " "))))
+			taken = append(taken, fmt.Sprintf("`%s` as failed", quoteName(call.args[0])))
 		}
 		if len(deed.looks) > 0 {
 			taken = append(taken, quoteName(deed.looks[0])+" as not there")

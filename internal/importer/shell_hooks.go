@@ -157,6 +157,10 @@ func (j *shellJob) hook(when, text string, node syntax.Node, deed *shellDeed, fa
 		return
 	}
 	run := strings.Join(append(before, text), "\n")
+	if name := j.secretValueIn(run); name != "" {
+		j.note(deed.statement.Pos(), key, Left, "what %s holds stands in it, a secret, which is not copied into a hook: write the hook yourself", name)
+		return
+	}
 	if !strings.Contains(run, "<<") {
 		run = strings.ReplaceAll(run, "\t", "    ")
 	}

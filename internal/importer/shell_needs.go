@@ -9,7 +9,7 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
-var secretName = regexp.MustCompile(`(?i)(pass(word|phrase|wd)?|secret|token|key)$`)
+var secretName = regexp.MustCompile(`(?i)(pass(word|phrase|wd)?|_pwd|secret|token|key)$`)
 
 // needs are the statements that a part of the file cannot do without: those that set its variables, and its functions. It returns why
 // they cannot be had, or "".
@@ -19,6 +19,9 @@ func (j *shellJob) needs(node syntax.Node, deed *shellDeed) (texts []string, why
 	open, seen := []syntax.Node{node}, map[string]bool{}
 	for len(open) > 0 && why == "" {
 		node, open = open[0], open[1:]
+		if name := secretIn(node); name != "" {
+			return nil, "it comes with " + name + ", a secret, which is not copied into a hook: write the hook yourself"
+		}
 		for _, declared := range j.functionsOf(node) {
 			for _, statement := range j.file.Stmts {
 				if statement.Cmd == declared && !wanted[statement] {
@@ -32,10 +35,7 @@ func (j *shellJob) needs(node syntax.Node, deed *shellDeed) (texts []string, why
 				continue
 			}
 			seen[name] = true
-			var found []*syntax.Stmt
-			if found, why = j.settersOf(name, deed); why != "" {
-				break
-			}
+			found := j.settersOf(name, deed)
 			if found == nil {
 				if variable, known := deed.variables[name]; known && !slices.Contains(oldNames(), name) {
 					values[name] = variable.String()
@@ -61,8 +61,47 @@ func (j *shellJob) needs(node syntax.Node, deed *shellDeed) (texts []string, why
 	return texts, why
 }
 
+// secretIn is the name of a variable that a part of a script gives a secret as it stands there; "" if there is none. What a
+// program prints, or another variable holds, is no secret yet.
+func secretIn(node syntax.Node) (name string) {
+	syntax.Walk(node, func(node syntax.Node) bool {
+		assign, is := node.(*syntax.Assign)
+		if !is || assign.Name == nil || assign.Value == nil || !secretName.MatchString(assign.Name.Value) {
+			return true
+		}
+		syntax.Walk(assign.Value, func(part syntax.Node) bool {
+			switch part := part.(type) {
+			case *syntax.CmdSubst, *syntax.ParamExp:
+				return false
+			case *syntax.Lit:
+				if part.Value != "" {
+					name = assign.Name.Value
+				}
+			case *syntax.SglQuoted:
+				if part.Value != "" {
+					name = assign.Name.Value
+				}
+			}
+			return true
+		})
+		return name == ""
+	})
+	return name
+}
+
+// secretValueIn is the name of a variable whose value is a secret and stands in a text, as the shell fills it in; "" if there is none.
+func (j *shellJob) secretValueIn(text string) string {
+	for _, name := range slices.Sorted(maps.Keys(j.variables)) {
+		value := j.variables[name].String()
+		if secretName.MatchString(name) && len(value) >= 4 && !marked(value) && strings.Contains(text, value) {
+			return name
+		}
+	}
+	return ""
+}
+
 // settersOf are the statements before a deed that do nothing but set a variable; nil if others set it as well.
-func (j *shellJob) settersOf(name string, deed *shellDeed) (found []*syntax.Stmt, why string) {
+func (j *shellJob) settersOf(name string, deed *shellDeed) (found []*syntax.Stmt) {
 	for _, statement := range j.file.Stmts {
 		if !deed.statement.Pos().After(statement.Pos()) {
 			break
@@ -73,16 +112,11 @@ func (j *shellJob) settersOf(name string, deed *shellDeed) (found []*syntax.Stmt
 			continue
 		}
 		if !j.assignsOnly(statement) {
-			return nil, ""
-		}
-		value := strings.Trim(strings.TrimPrefix(j.text(statement), "export "), `"'`)
-		_, value, _ = strings.Cut(value, "=")
-		if value = strings.Trim(value, `"'`); secretName.MatchString(name) && value != "" && !strings.HasPrefix(value, "$(") && !strings.HasPrefix(value, "`") {
-			return nil, "it uses $" + name + ", a secret, which is not copied into a hook: write the hook yourself"
+			return nil
 		}
 		found = append(found, statement)
 	}
-	return found, ""
+	return found
 }
 
 // oldNames are the variables that the old script had before it read the file.

@@ -172,26 +172,16 @@ func setIgnoreInode(j *shellJob, key, _ string) string {
 	return ""
 }
 
-func seconds(value string) (string, bool) {
+func setSeconds(j *shellJob, key, value string) string { return secondsInto(j.node, key, value) }
+
+func setLockWait(j *shellJob, key, value string) string { return secondsInto(j.borg, key, value) }
+
+func secondsInto(m mapping, key, value string) (why string) {
 	number, err := strconv.ParseUint(value, 10, 24)
-	return strconv.FormatUint(number, 10) + "s", err == nil && number > 0
-}
-
-func setSeconds(j *shellJob, key, value string) string {
-	text, ok := seconds(value)
-	if !ok {
+	if err != nil || number == 0 {
 		return "no number of seconds"
 	}
-	j.node.set(key, text)
-	return ""
-}
-
-func setLockWait(j *shellJob, key, value string) string {
-	text, ok := seconds(value)
-	if !ok {
-		return "no number of seconds"
-	}
-	j.borg.set(key, text)
+	m.set(key, strconv.FormatUint(number, 10)+"s")
 	return ""
 }
 

@@ -46,8 +46,11 @@ func (j *shellJob) printed(value string) (secret map[string]string, fate Fate, m
 		return nil, Left, ""
 	}
 	text := strings.TrimSpace(strings.TrimSuffix(strings.TrimPrefix(strings.Trim(j.text(subst), "`"), "$("), ")"))
+	if secretIn(subst) != "" {
+		return nil, Left, ""
+	}
 	if strings.Contains(text, "$") || strings.Contains(text, "\n") { // of its variables the command would know nothing
-		if slices.ContainsFunc(call.args, marked) || len(subst.Stmts) != 1 || j.pipes(subst.Stmts[0]) {
+		if slices.ContainsFunc(usedVariables(subst), secretName.MatchString) || slices.ContainsFunc(call.args, marked) || len(subst.Stmts) != 1 || j.pipes(subst.Stmts[0]) {
 			return nil, Left, ""
 		}
 		words := make([]string, len(call.args))
